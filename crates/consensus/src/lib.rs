@@ -1,1 +1,3 @@
-//! Placeholder, replaced by the next commits.
+//! Every rule of the chain as pure functions over read views.
+
+pub mod params;
