@@ -10,6 +10,9 @@ use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::hash::BlockHash;
 use mvs_primitives::height::Height;
 
+pub mod genesis;
+mod networks;
+
 /// When a rule holds. Ask [`Fork::is_active`]; do not read the number.
 ///
 /// Some rules look at the height of the block in question, others at the height of the chain's tip
