@@ -1,3 +1,5 @@
 //! Every rule of the chain as pure functions over read views.
 
+pub mod difficulty;
+pub mod header_view;
 pub mod params;

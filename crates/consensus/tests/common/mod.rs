@@ -11,7 +11,7 @@ pub(crate) type Outcome = (String, Result<(), String>);
 
 /// Runs a checker over a document; all cases must pass, and there must be `count` of them.
 pub(crate) fn run(json: &str, check: impl Fn(&Value) -> Vec<Outcome>, count: usize) {
-    let outcomes = check(&serde_json::from_str(json).unwrap());
+    let outcomes = check(&serde_json::from_str(json).expect("the file is JSON"));
     let failed: Vec<String> = outcomes
         .iter()
         .filter_map(|(label, outcome)| {
