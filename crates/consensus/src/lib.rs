@@ -4,5 +4,6 @@ pub mod difficulty;
 pub mod double;
 pub mod header_view;
 pub mod params;
+pub mod script;
 pub mod stake;
 pub mod subsidy;
