@@ -125,6 +125,11 @@ impl MixState {
         Self { first_word: seed.0[0], mix: std::array::from_fn(|i| seed.0[i % 16]) }
     }
 
+    /// A state that no page will be mixed into any more.
+    pub(crate) fn of_page(mix: &Page) -> Self {
+        Self { first_word: 0, mix: std::array::from_fn(|i| mix[i / 16].0[i % 16]) }
+    }
+
     /// What the index of the next page is before it is reduced by the number of pages.
     #[inline(always)]
     pub(crate) fn page_hint(&self, access: u32) -> u32 {
