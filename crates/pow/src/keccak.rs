@@ -8,6 +8,9 @@ pub(crate) const RATE_256: usize = 136;
 /// Bytes absorbed per permutation by Keccak-512.
 pub(crate) const RATE_512: usize = 72;
 
+/// The whole padding of a 64-byte message to Keccak-512: 0x01 in byte 64, 0x80 in byte 71.
+pub(crate) const KECCAK512_NODE_PADDING: u64 = 0x8000_0000_0000_0001;
+
 /// The constant that each of the 24 rounds adds to the first word.
 pub(crate) const ROUND_CONSTANTS: [u64; 24] = [
     0x0000_0000_0000_0001,

@@ -24,6 +24,8 @@ mod epoch;
 mod error;
 mod hash;
 mod keccak;
+#[cfg(target_arch = "x86_64")]
+mod kernels;
 mod node;
 mod pages;
 mod portable;

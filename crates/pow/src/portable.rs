@@ -1,6 +1,6 @@
 //! Every kernel in plain Rust: the fallback for all machines and the oracle for the SIMD paths.
 
-use crate::keccak::permute;
+use crate::keccak::{KECCAK512_NODE_PADDING, permute};
 use crate::node::{FillJob, Mix, Node, Page, Table, fnv};
 
 /// Cache rounds, dataset parents per node and pages per hash (spec `ethash.md` section 1).
@@ -20,7 +20,7 @@ pub(crate) fn permute_many(states: &mut [[u64; 25]]) {
 pub(crate) fn keccak512_lanes(lanes: [u64; 8]) -> [u64; 8] {
     let mut state = [0; 25];
     state[..8].copy_from_slice(&lanes);
-    state[8] = 0x8000_0000_0000_0001; // the whole padding: 0x01 in byte 64, 0x80 in byte 71
+    state[8] = KECCAK512_NODE_PADDING;
     permute(&mut state);
     std::array::from_fn(|i| state[i])
 }
