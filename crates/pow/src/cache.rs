@@ -78,8 +78,14 @@ impl LightCache {
     /// A cache of the real algorithm at a reduced size, for tests that must be quick.
     #[cfg(test)]
     pub(crate) fn reduced(backend: Backend, items: u32, pages: u32) -> Self {
+        Self::reduced_of(backend, Epoch::FIRST, items, pages)
+    }
+
+    /// The same, of another epoch; its content differs.
+    #[cfg(test)]
+    pub(crate) fn reduced_of(backend: Backend, epoch: Epoch, items: u32, pages: u32) -> Self {
         let isa = Isa::new(backend).unwrap();
-        Self::generate(isa, &[(Epoch::FIRST, [7; 32], items, pages)]).unwrap().remove(0)
+        Self::generate(isa, &[(epoch, epoch.seed(), items, pages)]).unwrap().remove(0)
     }
 
     /// The same cache, worked on by another code path.
@@ -140,3 +146,6 @@ impl LightCache {
         self.dataset
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,13 +15,16 @@ use crate::{Backend, Epoch, LightCache, PowError, Work, verify_many};
 /// epoch absent builds it; others who want the same one sleep until it is there. A builder waits for
 /// nobody while its places are taken, so waiting always ends. If a builder fails or panics its places are freed
 /// and one of the sleepers builds.
-#[derive(Debug)]
 pub struct CacheSet {
     isa: Isa,
+    /// Builds caches: [`LightCache::build_with`], or what a test puts in its place.
+    generate: Box<Generate>,
     capacity: usize,
     places: Mutex<Places>,
     changed: Condvar,
 }
+
+type Generate = dyn Fn(Isa, &[Epoch]) -> Result<Vec<LightCache>, PowError> + Send + Sync;
 
 #[derive(Debug, Default)]
 struct Places {
@@ -53,7 +56,13 @@ impl CacheSet {
 
     fn with_isa(isa: Isa, capacity: usize) -> Self {
         let capacity = capacity.max(1);
-        Self { isa, capacity, places: Mutex::default(), changed: Condvar::new() }
+        Self {
+            isa,
+            generate: Box::new(LightCache::build_with),
+            capacity,
+            places: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     /// The most caches held at a time.
@@ -96,16 +105,19 @@ impl CacheSet {
     /// # Errors
     /// [`PowError::OutOfMemory`].
     pub fn prepare(&self, epochs: &[Epoch]) -> Result<(), PowError> {
-        let mut wanted = epochs.to_vec();
-        wanted.dedup();
-        wanted.truncate(self.capacity);
+        let mut wanted = Vec::new();
+        for epoch in epochs {
+            if wanted.len() < self.capacity && !wanted.contains(epoch) {
+                wanted.push(*epoch);
+            }
+        }
         let mut places = self.lock();
         // Touched first, so that those already there do not give way to the others.
         let absent: Vec<_> = wanted.into_iter().filter(|e| places.find(*e).is_none()).collect();
         let claimed: Vec<_> =
             absent.into_iter().filter(|e| places.claim(*e, self.capacity)).collect();
         drop(places);
-        self.build(&claimed).map(drop)
+        if claimed.is_empty() { Ok(()) } else { self.build(&claimed).map(drop) }
     }
 
     /// Checks many seals of any epochs. Gives one answer per seal, in order.
@@ -149,7 +161,7 @@ impl CacheSet {
     /// Builds the claimed epochs together and fills their places, or frees them.
     fn build(&self, claimed: &[Epoch]) -> Result<Vec<LightCache>, PowError> {
         let guard = Claim { set: self, epochs: claimed };
-        let built = LightCache::build_with(self.isa, claimed)?;
+        let built = (self.generate)(self.isa, claimed)?;
         let mut places = self.lock();
         for (epoch, cache) in claimed.iter().zip(&built) {
             if let Some(place) = places.find(*epoch) {
@@ -164,6 +176,12 @@ impl CacheSet {
     fn lock(&self) -> MutexGuard<'_, Places> {
         // Every change under the lock is a single step: a panic elsewhere leaves nothing half done.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for CacheSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CacheSet").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }
 
@@ -205,3 +223,6 @@ impl Drop for Claim<'_> {
         self.set.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Published vectors and the seals of real blocks, on every code path of this machine.
 
+#![allow(clippy::unwrap_used)] // a test may panic
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
