@@ -1,0 +1,149 @@
+//! Identities, and attachments that name identities and addresses (chain.md 7.11).
+
+use mvs_primitives::attachment::{Did, DidStatus, Payload};
+use mvs_primitives::output::Output;
+use mvs_primitives::text::{AddressText, DidName};
+use mvs_primitives::transaction::Transaction;
+
+use super::is_etp_or_message;
+use crate::error::{Rejection, TxRuleError, broken, demand};
+use crate::state::Coin;
+use crate::tx::{InputSymbols, TxContext};
+
+/// chain.md 7.11, for every output of every transaction.
+pub(crate) fn check(
+    context: &TxContext<'_>,
+    transaction: &Transaction,
+    spent: &[Coin],
+) -> Result<(), Rejection<TxRuleError>> {
+    let mut dids = 0usize;
+    for (index, output) in transaction.outputs.iter().enumerate() {
+        check_address(context, index, output).map_err(broken)?;
+        check_binding(context, index, output, spent)?;
+        if let Payload::Did(did) = &output.attachment.payload {
+            dids += 1;
+            demand(dids == 1, TxRuleError::DidSingle).map_err(broken)?;
+            check_did(context, did, output, spent)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the address that an attachment names, for the kinds where it must be the script's.
+fn named_address(payload: &Payload) -> Option<&AddressText> {
+    match payload {
+        Payload::AssetDetail(detail) => Some(&detail.address),
+        Payload::Mit(mit) => Some(&mit.address),
+        Payload::Cert(cert) => Some(&cert.address),
+        Payload::Did(did) => Some(&did.address),
+        _ => None,
+    }
+}
+
+/// chain.md 7.11.1.
+fn check_address(
+    context: &TxContext<'_>,
+    index: usize,
+    output: &Output,
+) -> Result<(), TxRuleError> {
+    let Some(named) = named_address(&output.attachment.payload) else { return Ok(()) };
+    let same = *named == output.script.address_text(&context.params.addresses);
+    demand(same, TxRuleError::AddressMismatch { output: index })
+}
+
+/// chain.md 7.11.2, 7.11.3 and 7.11.6.
+fn check_binding(
+    context: &TxContext<'_>,
+    index: usize,
+    output: &Output,
+    spent: &[Coin],
+) -> Result<(), Rejection<TxRuleError>> {
+    let Some(binding) = output.attachment.version.binding() else { return Ok(()) };
+    if !binding.to_did.is_empty() {
+        let lives = lives_at(context, &binding.to_did, output)?;
+        demand(lives, TxRuleError::ToDidUnbound { output: index }).map_err(broken)?;
+    }
+    if !binding.from_did.is_empty() {
+        let mut lives = false;
+        for coin in spent {
+            lives |= lives_at(context, &binding.from_did, &coin.output)?;
+        }
+        demand(lives, TxRuleError::FromDidUnbound { output: index }).map_err(broken)?;
+    }
+    let owner = match &output.attachment.payload {
+        Payload::AssetDetail(detail) => Some(&detail.issuer),
+        Payload::Cert(cert) => Some(&cert.owner),
+        _ => None,
+    };
+    let same = owner.is_none_or(|owner| *owner == binding.to_did);
+    demand(same, TxRuleError::OwnerMismatch { output: index }).map_err(broken)
+}
+
+/// Tells whether an identity lives at the address of an output. A script without an address passes
+/// for the blackhole (QUIRK, chain.md 5.4).
+fn lives_at(
+    context: &TxContext<'_>,
+    name: &DidName,
+    output: &Output,
+) -> Result<bool, Rejection<TxRuleError>> {
+    let Some(did) = context.state.did(name)? else { return Ok(false) };
+    Ok(did.address == super::owner_of(output))
+}
+
+/// chain.md 7.11.4 and 7.11.5.
+fn check_did(
+    context: &TxContext<'_>,
+    did: &Did,
+    output: &Output,
+    spent: &[Coin],
+) -> Result<(), Rejection<TxRuleError>> {
+    let address = super::owner_of(output);
+    if did.status == DidStatus::Register {
+        // QUIRK (chain.md 3.6): the identity that every node knows from the start has no block, so
+        // a block may register its name; the pool may not.
+        let is_taken = context
+            .state
+            .did(&did.symbol)?
+            .is_some_and(|known| known.height.is_some() || context.place == crate::tx::Place::Pool);
+        demand(!is_taken, TxRuleError::DidNameTaken).map_err(broken)?;
+    }
+    let holds_one = context.state.did_of(&address)?.is_some();
+    demand(!holds_one, TxRuleError::DidAddressTaken).map_err(broken)?;
+
+    let pays =
+        spent.iter().any(|coin| coin.output.is_etp() && super::owner_of(&coin.output) == address);
+    let fits = match did.status {
+        DidStatus::Register => pays,
+        DidStatus::Transfer => {
+            let moves = spent.iter().any(|coin| {
+                matches!(&coin.output.attachment.payload, Payload::Did(d) if d.symbol == did.symbol)
+            });
+            pays && moves && spent.len() == 2
+        }
+    };
+    demand(fits, TxRuleError::DidInputs).map_err(broken)
+}
+
+/// chain.md 7.10.8: beside an identity transfer.
+pub(crate) fn check_transfer(
+    transaction: &Transaction,
+    inputs: &InputSymbols<'_>,
+) -> Result<(), TxRuleError> {
+    let is_transfer = |output: &Output| matches!(&output.attachment.payload, Payload::Did(did) if did.status == DidStatus::Transfer);
+    if !transaction.outputs.iter().any(is_transfer) {
+        return Ok(());
+    }
+    for (index, output) in transaction.outputs.iter().enumerate() {
+        match &output.attachment.payload {
+            Payload::Did(did) => {
+                let same = inputs.named == Some(did.symbol.as_bytes());
+                demand(same, TxRuleError::DidSymbolMismatch { output: index })?;
+            }
+            payload => {
+                let fits = is_etp_or_message(payload);
+                demand(fits, TxRuleError::DidOutputs { output: index })?;
+            }
+        }
+    }
+    Ok(())
+}

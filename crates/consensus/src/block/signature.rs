@@ -1,0 +1,31 @@
+//! The signature of a stake block (chain.md 2.1, 8.1.6).
+
+use mvs_primitives::block::{Block, BlockProof};
+use mvs_primitives::script::Instruction;
+use secp256k1::{Message, PublicKey, ecdsa};
+
+use crate::header::PlacedHeader;
+
+/// Tells whether a stake block is signed by the key that its coinstake's first input shows: the
+/// last push of that input's script. Work blocks need no signature.
+///
+/// The message is the block hash's 32 bytes. High `s` is accepted.
+pub(super) fn verify_block_signature(header: &PlacedHeader, block: &Block) -> bool {
+    let BlockProof::Stake(signature) = &block.proof else { return true };
+    let key = block
+        .transactions
+        .get(1)
+        .and_then(|coinstake| coinstake.inputs.first())
+        .and_then(|input| input.script.instructions().last())
+        .and_then(Result::ok)
+        .as_ref()
+        .map(Instruction::data)
+        .and_then(|bytes| PublicKey::from_slice(bytes).ok());
+    let Some(key) = key else { return false };
+    let Ok(mut signature) = ecdsa::Signature::from_compact(&signature.to_compact()) else {
+        return false;
+    };
+    signature.normalize_s();
+    let message = Message::from_digest(*header.hash().as_bytes());
+    ecdsa::verify(&signature, message, &key).is_ok()
+}

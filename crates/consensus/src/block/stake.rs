@@ -1,0 +1,103 @@
+//! Whether a stake block's stake entitles it (chain.md 9.2).
+
+use mvs_primitives::address::Address;
+use mvs_primitives::height::Height;
+use mvs_primitives::script::{Pattern, parse_script_number};
+
+use super::check::CheckedBlock;
+use crate::error::{Rejection, StakeRuleError, broken, demand};
+use crate::header_view::HeaderView;
+use crate::params::Params;
+use crate::stake::{kernel_meets, min_stake_age, stake_weight};
+use crate::state::{Coin, LOCKTIME_THRESHOLD, StakeDeposit, StateView};
+
+/// Bit of a sequence lock that counts time, not blocks.
+const TIME_BIT: i64 = 1 << 22;
+/// Value bits of a sequence lock.
+const VALUE_MASK: i64 = 0x000f_ffff;
+
+/// chain.md 9.2. `staked` is the coin that the coinstake's first input spends.
+///
+/// "Unspent" is asked of the state at the parent. (The reference asks its stored tip, which is the
+/// same but during a reorganisation; docs/decisions/0012.)
+pub(super) fn check_stake(
+    params: &Params,
+    headers: &dyn HeaderView,
+    state: &dyn StateView,
+    block: &CheckedBlock,
+    staked: &Coin,
+) -> Result<(), Rejection<StakeRuleError>> {
+    let placed = block.header();
+    let header = placed.header();
+    let Some(input) = block.block().transactions.get(1).and_then(|tx| tx.inputs.first()) else {
+        return Err(broken(StakeRuleError::Missing));
+    };
+    let owner = input.script.address().unwrap_or(Address::Blackhole);
+    let deposits = state.stake_deposits(&owner)?;
+    let entitled = deposits.iter().any(|deposit| entitles(params, deposit, placed.height()));
+    demand(entitled, StakeRuleError::Deposit).map_err(broken)?;
+
+    let (found, min) = (staked.output.value, params.stake.stake_min_value);
+    demand(found >= min, StakeRuleError::Value { found, min }).map_err(broken)?;
+    let needed = min_stake_age(&params.stake, header.bits);
+    let (created, height) = (staked.height, placed.height());
+    let old_enough = u64::from(created.value()) + u64::from(needed) <= u64::from(height.value());
+    demand(old_enough, StakeRuleError::Age { created, needed }).map_err(broken)?;
+    demand(is_spendable(params, headers, staked, height), StakeRuleError::Locked)
+        .map_err(broken)?;
+    let weight = stake_weight(&params.stake, found);
+    let kernel = header.stake_kernel(&input.previous);
+    demand(kernel_meets(&kernel, weight, header.bits), StakeRuleError::Kernel).map_err(broken)
+}
+
+/// chain.md 9.2.2. Time locks never count.
+fn entitles(params: &Params, deposit: &StakeDeposit, height: Height) -> bool {
+    let stake = &params.stake;
+    let parent = u64::from(height.value()).saturating_sub(1);
+    let created = u64::from(deposit.height.value());
+    let lock = if deposit.lock & TIME_BIT == 0 {
+        u64::try_from(deposit.lock & VALUE_MASK).unwrap_or(0)
+    } else {
+        0
+    };
+    deposit.value >= stake.deposit_min_value
+        && created + u64::from(stake.vote_maturity) <= parent
+        && lock >= u64::from(stake.deposit_min_lock)
+        && (created + lock).saturating_sub(u64::from(stake.deposit_gap)) > parent
+}
+
+/// chain.md 9.2.4.
+fn is_spendable(params: &Params, headers: &dyn HeaderView, coin: &Coin, height: Height) -> bool {
+    let age = height.blocks_since(coin.height);
+    let number = |bytes| parse_script_number(bytes, 4, false).ok();
+    match coin.output.script.pattern() {
+        Pattern::PayKeyHashWithLockHeight { lock_height, .. } => {
+            number(lock_height).is_some_and(|lock| lock <= i64::from(age))
+        }
+        Pattern::PayKeyHashWithSequenceLock { sequence, .. } => {
+            number(sequence).is_some_and(|lock| sequence_lock_passed(headers, coin, height, lock))
+        }
+        _ if coin.is_coinbase => age >= params.coinbase_maturity,
+        _ => {
+            // A transaction of version 2 or above that was not final at its own height, below the
+            // stake era; `open_locktime` is 0 for all others. Time locks count as passed, but for
+            // the largest.
+            let lock = coin.open_locktime;
+            let limit =
+                if lock < LOCKTIME_THRESHOLD { height.value().saturating_add(1) } else { u32::MAX };
+            lock == 0 || lock < limit
+        }
+    }
+}
+
+fn sequence_lock_passed(headers: &dyn HeaderView, coin: &Coin, height: Height, lock: i64) -> bool {
+    let value = lock & VALUE_MASK;
+    if lock & TIME_BIT == 0 {
+        return i64::from(coin.height.value()) + value <= i64::from(height.value());
+    }
+    // "ts(H as stored; 0 if unknown)": the block in question is never stored yet, so its time is 0
+    // and a time lock has never passed.
+    let created = headers.header_at(coin.height).map_or(0, |header| header.timestamp.unix_secs());
+    let stored = headers.header_at(height).map_or(0, |header| header.timestamp.unix_secs());
+    i64::from(created) + (value << 5) <= i64::from(stored)
+}
