@@ -1,0 +1,310 @@
+//! Blocks: bytes, header, hashes, merkle root, ethash and stake fields.
+//!
+//! The ethash *mix* is not evaluated here, only what follows from it: the final hash and the
+//! boundary.
+
+use ethnum::U256;
+use mvs_primitives::address::Address;
+use mvs_primitives::block::{Block, BlockProof, BlockSig};
+use mvs_primitives::difficulty::Difficulty;
+use mvs_primitives::encode::Encode;
+use mvs_primitives::hash::{MixHash, SealHash, TxId, hash160, keccak256};
+use mvs_primitives::header::{BlockVersion, Header};
+use mvs_primitives::height::Height;
+use mvs_primitives::input::OutPoint;
+use mvs_primitives::merkle::compute_root;
+use mvs_primitives::script::Script;
+use mvs_primitives::time::Timestamp;
+use mvs_primitives::transaction::Transaction;
+use serde_json::Value;
+use sha3::{Digest, Keccak512};
+
+use super::fields::{get, has_any, text, to_number};
+use super::network::{formats, text_like};
+use super::report::{Case, Report};
+use super::{Claim, Kind, signature};
+
+pub(super) const KIND: Kind = Kind { name: "block", detect, check };
+
+fn detect(value: &Value) -> Claim {
+    let is_header = value.get("header").is_some_and(|header| has_any(header, &["merkle", "prev"]));
+    if is_header || has_any(value, &["raw_block_hex", "raw_header_hex"]) {
+        Claim::Whole
+    } else {
+        Claim::Nothing
+    }
+}
+
+fn check(vector: &Value, report: &mut Report) {
+    report.case("", |case| {
+        check_fields(vector, case);
+    });
+}
+
+/// Checks the fields of a block vector and returns the block, if all of it is there.
+pub(super) fn check_fields(vector: &Value, case: &mut Case) -> Option<Block> {
+    let block = case.decoded::<Block>(vector, "raw_block_hex");
+    let raw_header = case.decoded::<Header>(vector, "raw_header_hex");
+    if let (Some(block), Some(raw)) = (&block, &raw_header) {
+        let (whole, alone) = (block.header.to_array(), raw.to_array());
+        case.equal("header in the block", &hex::encode(alone), &hex::encode(whole));
+    }
+    let header = match (&block, raw_header) {
+        (Some(block), _) => Some(block.header.clone()),
+        (None, Some(raw)) => Some(raw),
+        (None, None) => header_from_fields(vector, case),
+    };
+    let Some(header) = header else {
+        case.fail("no header in it");
+        return None;
+    };
+    check_header(vector, &header, case);
+    check_transactions(vector, &header, block.as_ref(), case);
+    if let Some(ethash) = get(vector, "ethash") {
+        check_ethash(ethash, &header, case);
+    }
+    if let Some(block) = &block {
+        check_block_signature(block, case);
+    }
+    if let Some(pos) = get(vector, "pos") {
+        check_stake(vector, pos, &header, block.as_ref(), case);
+    }
+    block
+}
+
+/// Builds a header from its fields, for a vector without its bytes.
+fn header_from_fields(vector: &Value, case: &mut Case) -> Option<Header> {
+    let fields = get(vector, "header")?;
+    let number = |key: &str| get(fields, key).and_then(to_number);
+    let small = |key: &str| u32::try_from(number(key)?).ok();
+    let header = (|| {
+        Some(Header {
+            version: BlockVersion::new(small("version")?),
+            previous: text(fields, "prev")?.parse().ok()?,
+            merkle: text(fields, "merkle")?.parse().ok()?,
+            timestamp: Timestamp::from_unix_secs(small("timestamp")?),
+            bits: Difficulty::new(number("bits")?),
+            nonce: u64::try_from(number("nonce")?).ok()?,
+            mix_hash: text(fields, "mixhash")?.parse().ok()?,
+            number: Height::new(small("number")?),
+        })
+    })();
+    if header.is_none() {
+        case.fail("header: a field is missing or has the wrong form");
+    }
+    header
+}
+
+fn check_header(vector: &Value, header: &Header, case: &mut Case) {
+    case.digits(vector, "hash", header.hash());
+    case.number(vector, "height", header.number.value());
+    case.hex(vector, "boundary_hex", &header.bits.boundary().to_be_bytes());
+    let Some(fields) = get(vector, "header") else { return };
+    case.number(fields, "version", header.version.number());
+    case.digits(fields, "prev", header.previous);
+    case.digits(fields, "merkle", header.merkle);
+    case.number(fields, "timestamp", header.timestamp.unix_secs());
+    case.number(fields, "bits", header.bits.value());
+    case.number(fields, "nonce", header.nonce);
+    case.digits(fields, "mixhash", header.mix_hash);
+    case.number(fields, "number", header.number.value());
+}
+
+fn check_transactions(vector: &Value, header: &Header, block: Option<&Block>, case: &mut Case) {
+    let listed = parse_txids(vector, case);
+    if let Some(block) = block {
+        let ids = block.txids();
+        let computed = compute_root(&ids);
+        case.digits(vector, "merkle_root", computed.root);
+        case.that(computed.root == header.merkle, || {
+            format!("the transactions give merkle root {}", computed.root)
+        });
+        case.that(!computed.is_malleated, || "the list of transactions is malleated".to_owned());
+        let with_ids = Block::decode_with_ids(&block.to_bytes()).map(|(_, ids)| ids);
+        case.that(with_ids.as_ref() == Ok(&ids), || "decode_with_ids gives other ids".to_owned());
+        if let Some(listed) = &listed {
+            case.that(*listed == ids, || format!("txids: expected {listed:?}, found {ids:?}"));
+        }
+    } else if let Some(listed) = listed.as_ref().filter(|_| has_any(vector, &["merkle_root"])) {
+        case.digits(vector, "merkle_root", compute_root(listed).root);
+        case.digits(vector, "merkle_root", header.merkle);
+    }
+
+    // Null stands for a transaction that the source did not give in full.
+    let raws = get(vector, "raw_txs_hex").and_then(Value::as_array);
+    for (index, raw) in raws.into_iter().flatten().enumerate() {
+        let Some(raw) = raw.as_str() else { continue };
+        let Ok(bytes) = hex::decode(raw) else {
+            case.fail(format!("raw_txs_hex[{index}] is no hex text"));
+            continue;
+        };
+        let what = format!("raw_txs_hex[{index}]");
+        let Some(transaction) = case.round_trip::<Transaction>(&what, &bytes) else { continue };
+        let ids = block.map(Block::txids).or_else(|| listed.clone()).unwrap_or_default();
+        if let Some(id) = ids.get(index) {
+            case.equal(&what, &id.to_string(), &transaction.txid().to_string());
+        }
+    }
+}
+
+fn parse_txids(vector: &Value, case: &mut Case) -> Option<Vec<TxId>> {
+    let listed = get(vector, "txids")?.as_array();
+    let ids = listed.and_then(|ids| ids.iter().map(|id| id.as_str()?.parse().ok()).collect());
+    if ids.is_none() {
+        case.fail("txids is no list of hashes");
+    }
+    // An empty list says that none is known, not that there is none.
+    ids.filter(|ids: &Vec<TxId>| !ids.is_empty())
+}
+
+fn check_ethash(ethash: &Value, header: &Header, case: &mut Case) {
+    let (seal, mix) = (header.seal_hash(), header.mix_hash);
+    case.number(ethash, "epoch", header.number.value() / 30_000);
+    case.hex(ethash, "seal_preimage_hex", &header.seal_preimage());
+    case.digits(ethash, "seal_hash", seal);
+    case.digits(ethash, "mix_hash", mix);
+    if has_any(ethash, &["final_hash"]) {
+        let result = final_hash(&seal, header.nonce, &mix);
+        case.hex(ethash, "final_hash", &result);
+        let boundary = header.bits.boundary();
+        case.that(U256::from_be_bytes(result) <= boundary, || {
+            "the final hash is above the boundary".to_owned()
+        });
+    }
+}
+
+/// The end of hashimoto (ethash.md): what a mix leads to.
+fn final_hash(seal: &SealHash, nonce: u64, mix: &MixHash) -> [u8; 32] {
+    let seed =
+        Keccak512::new().chain_update(seal.as_bytes()).chain_update(nonce.to_le_bytes()).finalize();
+    keccak256(&[seed.as_slice(), mix.as_bytes()].concat())
+}
+
+/// The key that a script's last push holds.
+fn last_push(script: &Script) -> Option<&[u8]> {
+    script.instructions().last()?.ok().map(|instruction| instruction.data())
+}
+
+/// Checks the signature that the block itself carries; its key is in the coinstake (chain.md 8.1).
+fn check_block_signature(block: &Block, case: &mut Case) {
+    let BlockProof::Stake(signature) = &block.proof else { return };
+    let stake = block.transactions.get(1).and_then(|coinstake| coinstake.inputs.first());
+    let Some(key) = stake.and_then(|input| last_push(&input.script)) else {
+        return case.fail("a stake block without a coinstake");
+    };
+    let digest = *block.header.hash().as_bytes();
+    let verdict = signature::verify_compact(key, digest, &signature.to_compact());
+    case.that(verdict.is_ok(), || format!("block signature: {verdict:?}"));
+}
+
+fn check_stake(
+    vector: &Value,
+    pos: &Value,
+    header: &Header,
+    block: Option<&Block>,
+    case: &mut Case,
+) {
+    let hash = header.hash();
+    case.hex(pos, "signed_message_bytes", hash.as_bytes());
+
+    let key = case.bytes(pos, "signer_pubkey");
+    if let Some(bytes) = case.array(pos, "blocksig_hex") {
+        let signature = BlockSig::from_bytes(bytes);
+        let compact = signature.to_compact();
+        let (r, s) = compact.split_at(32);
+        case.hex(pos, "blocksig_r", r);
+        case.hex(pos, "blocksig_s", s);
+        if let Some(block) = block {
+            case.that(block.proof == BlockProof::Stake(signature), || {
+                "the block carries another signature".to_owned()
+            });
+        }
+        if let Some(key) = &key {
+            let verdict = signature::verify_compact(key, *hash.as_bytes(), &compact);
+            case.that(verdict.is_ok(), || format!("blocksig: {verdict:?}"));
+        }
+    }
+
+    let coinstake = block.and_then(|block| block.transactions.get(1));
+    let staked = coinstake.and_then(|coinstake| coinstake.inputs.first());
+    if let Some(input) = staked {
+        case.hex(pos, "signer_pubkey", last_push(&input.script).unwrap_or_default());
+    }
+    let owner = staked
+        .and_then(|input| input.script.address())
+        .or_else(|| key.map(|key| Address::KeyHash(hash160(&key))));
+    if let (Some(wanted), Some(owner)) = (text(pos, "stake_owner_address"), owner) {
+        case.equal("stake_owner_address", wanted, &text_like(&owner, &formats(vector), wanted));
+    }
+
+    let outpoint = match get(pos, "stake_outpoint") {
+        Some(fields) => outpoint(fields, case),
+        None => staked.map(|input| input.previous),
+    };
+    let Some(outpoint) = outpoint else { return };
+    if let Some(input) = staked {
+        case.equal("stake_outpoint", &outpoint.to_string(), &input.previous.to_string());
+    }
+    case.hex(pos, "pos_preimage_hex", &header.stake_preimage(&outpoint));
+    let kernel = U256::from_le_bytes(header.stake_kernel(&outpoint));
+    case.hex(pos, "pos_hash_int_hex", &kernel.to_be_bytes());
+    check_weight(pos, header, kernel, case);
+}
+
+fn outpoint(fields: &Value, case: &mut Case) -> Option<OutPoint> {
+    let txid = text(fields, "hash").and_then(|hash| hash.parse().ok());
+    let index = get(fields, "index").and_then(to_number).and_then(|n| u32::try_from(n).ok());
+    let outpoint = txid.zip(index).map(|(txid, index)| OutPoint::new(txid, index));
+    if outpoint.is_none() {
+        case.fail("stake_outpoint: hash or index has the wrong form");
+    }
+    outpoint
+}
+
+/// Checks the stake's weight and the kernel rule (chain.md 9.2, rule 5), in integers.
+fn check_weight(pos: &Value, header: &Header, kernel: U256, case: &mut Case) {
+    let amount = match get(pos, "stake_value").and_then(to_number) {
+        Some(value) => (value / U256::new(100_000_000)).max(U256::ONE),
+        None => return,
+    };
+    case.number(pos, "stake_amount_etp", amount);
+    let s = rounded_log2(amount);
+    case.number(pos, "s", s);
+    let weight = s * s * s * U256::new(30);
+    case.number(pos, "stake_weight", weight);
+    let Some(divided) = kernel.checked_div(weight) else { return };
+    case.hex(pos, "pos_hash_div_weight_hex", &divided.to_be_bytes());
+    case.that(divided <= header.bits.boundary(), || "the kernel is above the boundary".to_owned());
+}
+
+/// Rounds log2 to the nearest integer: up when the square reaches 2^(2n+1), since no integer has a
+/// logarithm of exactly n + 1/2.
+fn rounded_log2(amount: U256) -> U256 {
+    let floor = U256::BITS - 1 - amount.leading_zeros();
+    let rounds_up = amount.checked_mul(amount).is_none_or(|square| square >> (2 * floor + 1) != 0);
+    U256::from(floor) + U256::from(u32::from(rounds_up))
+}
+
+#[cfg(test)]
+mod tests {
+    use ethnum::U256;
+
+    use super::rounded_log2;
+
+    #[test]
+    fn logarithms_round_at_the_square_root_of_two() {
+        for (amount, expected) in [
+            (1u64, 0u64),
+            (2, 1),
+            (3, 2),
+            (5, 2),
+            (6, 3),
+            (1448, 10),
+            (1449, 11),
+            (724, 9),
+            (725, 10),
+        ] {
+            assert_eq!(rounded_log2(U256::from(amount)), U256::from(expected), "{amount}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Reading paths: JSON files, gzipped ones, and folders.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+
+use super::report::Report;
+use super::{FolderKind, Kind, check_document};
+
+/// What a file may unpack to. Recorded chains are a few megabytes; this only stops a file that
+/// would fill the memory.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 30;
+
+/// Checks a file, or a folder: as one vector set if a kind knows it, else each document in it.
+pub(super) fn check_path(
+    path: &Path,
+    kinds: &[Kind],
+    folder_kinds: &[FolderKind],
+    report: &mut Report,
+) {
+    let label = path.display().to_string();
+    if !path.is_dir() {
+        return match read_document(path) {
+            Ok(document) => check_document(&format!("{label}:"), &document, kinds, report),
+            Err(error) => report.within(label, |report| report.error(&error)),
+        };
+    }
+    if let Some(kind) = folder_kinds.iter().find(|kind| (kind.detect)(path)) {
+        return report.within(format!("{label}:"), |report| {
+            report.of_kind(kind.name, |report| (kind.check)(path, report));
+        });
+    }
+    match entries(path) {
+        Ok(entries) if entries.is_empty() => {
+            report.within(label, |report| report.error("no vector files in this folder"));
+        }
+        Ok(entries) => {
+            for entry in entries {
+                check_path(&entry, kinds, folder_kinds, report);
+            }
+        }
+        Err(error) => report.within(label, |report| report.error(&error)),
+    }
+}
+
+/// Lists the folders and documents in a folder, sorted.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| error.to_string())? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() || name.ends_with(".json") || name.ends_with(".json.gz") {
+            entries.push(path);
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// Reads a JSON document; gzip is told by its magic bytes.
+fn read_document(path: &Path) -> Result<Value, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpack(&bytes)? } else { bytes };
+    serde_json::from_slice(&bytes).map_err(|error| format!("no JSON: {error}"))
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut unpacked = Vec::new();
+    GzDecoder::new(bytes)
+        .take(MAX_DOCUMENT_BYTES)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| format!("broken gzip: {error}"))?;
+    Ok(unpacked)
+}
