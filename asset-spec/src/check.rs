@@ -107,6 +107,15 @@ struct Failure {
     error: DecodeError,
 }
 
+impl Failure {
+    /// How likely it is that the bytes were meant to be read this way.
+    const fn likelihood(&self) -> (bool, usize) {
+        let met_status =
+            matches!(self.error, DecodeError::AssetStatus(_) | DecodeError::DidStatus(_));
+        (met_status, self.reached)
+    }
+}
+
 /// Checks an item of a known or unknown kind.
 ///
 /// With the kind unknown, the readings are tried in [`Kind::ORDER`]. The first that decodes every
@@ -119,19 +128,19 @@ pub fn check(bytes: &[u8], kind: Option<Kind>, context: &Context) -> Verdict {
         });
     }
     let mut decoded: Option<Verdict> = None;
-    let mut furthest: Option<Failure> = None;
+    let mut likeliest: Option<Failure> = None;
     for kind in Kind::ORDER {
         match check_as(bytes, kind, context) {
             Ok(verdict) if verdict.is_good() => return verdict,
             Ok(verdict) => decoded = decoded.or(Some(verdict)),
             Err(failure) => {
-                if furthest.as_ref().is_none_or(|best| failure.reached > best.reached) {
-                    furthest = Some(failure);
+                if likeliest.as_ref().is_none_or(|best| failure.likelihood() > best.likelihood()) {
+                    likeliest = Some(failure);
                 }
             }
         }
     }
-    match (decoded, furthest) {
+    match (decoded, likeliest) {
         (Some(verdict), _) => verdict,
         (None, Some(failure)) => Verdict::undecoded(Some(failure.kind), failure.error.into()),
         (None, None) => Verdict::undecoded(None, DecodeError::Trailing { remaining: 0 }.into()),
@@ -200,7 +209,7 @@ mod tests {
         assert_eq!(kind_and_code("0100000000000000"), (attachment, None));
         // Reads as an output with an unknown attachment too, but only as an attachment is it good.
         assert_eq!(kind_and_code("cf00000000000000036261720761626364656667"), (attachment, None));
-        // Nothing reads it; the attachment reading gets furthest.
+        // Nothing reads it, but the attachment reading meets an unknown status.
         assert_eq!(
             kind_and_code("010000000200000003000000"),
             (attachment, Some("decode.asset_status"))
