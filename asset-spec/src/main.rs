@@ -1,2 +1,189 @@
-//! Placeholder, replaced by the next commits.
-fn main() {}
+//! `asset-spec`: tells implementers of the attachment standard whether their bytes conform.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program that talks to people
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use asset_spec::check::{Context, DEFAULT_TX_VERSION, Kind, Network, Verdict, check};
+use asset_spec::clause;
+use asset_spec::source::{self, SourceError};
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+/// Exit code when a clause is broken.
+const BROKEN: u8 = 1;
+/// Exit code when the command or its input cannot be used at all; clap uses the same.
+const UNUSABLE: u8 = 2;
+
+/// Checks attachments, outputs and transactions against the attachment standard.
+#[derive(Debug, Parser)]
+#[command(name = "asset-spec", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Decodes items in hexadecimal and says which clause each breaks.
+    ///
+    /// The input holds one item per line; empty lines and what follows a `#` do not count. Exit
+    /// code: 0 when every item is good, 1 when one breaks a clause, 2 when the command or the file
+    /// cannot be used.
+    Check(CheckArgs),
+    /// Lists every clause with its code.
+    Codes {
+        /// One JSON object per line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// File with the items, or `-` for the standard input.
+    file: PathBuf,
+    /// What the items are; without it, each is recognised by its bytes.
+    #[arg(long)]
+    kind: Option<Kind>,
+    /// The network whose addresses and rules count.
+    #[arg(long, default_value = "mainnet")]
+    network: Network,
+    /// Version of the transaction around an attachment or output given by itself.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_TX_VERSION,
+          value_parser = clap::value_parser!(u32).range(..=4))]
+    tx_version: u32,
+    /// Take all lines together as one item.
+    #[arg(long)]
+    single: bool,
+    /// One JSON object per line for each item, and nothing else.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer about one item for machines.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    line: usize,
+    ok: bool,
+    kind: Option<Kind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<usize>,
+    value: Option<&'a serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canonical_hex: Option<String>,
+}
+
+impl<'a> Report<'a> {
+    fn new(line: usize, verdict: &'a Verdict) -> Self {
+        let broken = verdict.broken.as_ref();
+        Self {
+            line,
+            ok: verdict.is_good(),
+            kind: verdict.kind,
+            code: broken.map(|broken| broken.code),
+            clause: broken.map(clause::Broken::clause),
+            message: broken.map(|broken| broken.message.as_str()),
+            output: broken.and_then(|broken| broken.output),
+            value: verdict.value.as_ref(),
+            canonical_hex: verdict.canonical.as_ref().map(hex::encode),
+        }
+    }
+}
+
+/// Why the program cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("cannot write the answer: {0}")]
+    Write(io::Error),
+    #[error("cannot write the answer: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Check(args) => check_items(&args),
+        Command::Codes { json } => list_codes(json),
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("asset-spec: {failure}");
+        ExitCode::from(UNUSABLE)
+    })
+}
+
+fn check_items(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let input = if args.file == Path::new("-") {
+        source::read(io::stdin().lock())?
+    } else {
+        source::read(File::open(&args.file).map_err(SourceError::Io)?)?
+    };
+    let context = Context { network: args.network, tx_version: args.tx_version };
+    let mut out = io::stdout().lock();
+    let mut exit = ExitCode::SUCCESS;
+    for item in source::items(&input, args.single)? {
+        let verdict = match item.bytes() {
+            Ok(bytes) => check(&bytes, args.kind, &context),
+            Err(broken) => Verdict::undecoded(args.kind, broken),
+        };
+        if !verdict.is_good() {
+            exit = ExitCode::from(BROKEN);
+        }
+        if args.json {
+            serde_json::to_writer(&mut out, &Report::new(item.line, &verdict))?;
+            writeln!(out)?;
+        } else {
+            write_for_people(&mut out, item.line, &verdict)?;
+        }
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+fn write_for_people(out: &mut impl Write, line: usize, verdict: &Verdict) -> Result<(), Failure> {
+    if let Some(value) = &verdict.value {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        writeln!(out)?;
+    }
+    if let Some(canonical) = &verdict.canonical {
+        writeln!(out, "not canonical, the chain hashes: {}", hex::encode(canonical))?;
+    }
+    let kind = verdict.kind.map_or("item", Kind::name);
+    let Some(broken) = &verdict.broken else {
+        writeln!(out, "line {line}: good {kind}")?;
+        return Ok(());
+    };
+    let place = broken.output.map(|output| format!(", output {output}")).unwrap_or_default();
+    writeln!(out, "line {line}: bad {kind}{place}: {}: {}", broken.code, broken.message)?;
+    writeln!(out, "clause {}: {}", broken.code, broken.clause())?;
+    Ok(())
+}
+
+fn list_codes(json: bool) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    for clause in clause::all() {
+        if json {
+            serde_json::to_writer(&mut out, clause)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{:<28}{}", clause.code, clause.text)?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
