@@ -1,1 +1,3 @@
+//! Measures what the script engine costs beside the signatures themselves.
+
 fn main() {}

@@ -44,6 +44,8 @@ mod operations;
 mod signing;
 mod sigops;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 pub use cache::SigCache;
 pub use error::ScriptError;
