@@ -15,11 +15,7 @@ const CASES: &str = include_str!("../../tests/data/script/core_script_tests.json
 
 /// Writes Core's two transactions: one that pays the script, one that spends it. They have one
 /// input and one output, and no attachments.
-fn bitcoin_transaction(
-    previous: &OutPoint,
-    input_script: &[u8],
-    output: Option<&[u8]>,
-) -> Vec<u8> {
+fn bitcoin_transaction(previous: &OutPoint, input_script: &[u8], output: Option<&[u8]>) -> Vec<u8> {
     // An encoded script is its bytes after their length.
     let var_bytes = |bytes: &[u8]| Script::from_bytes(bytes).to_bytes();
     let mut bytes = vec![1, 0, 0, 0, 1];
