@@ -9,9 +9,12 @@ use crate::support::verify_both;
 const SPENDS: &str = include_str!("../data/script/reference_spends.json");
 const PUBLIC: &str = include_str!("../data/script/public_spends.json");
 
+/// Input, script code, and how many valid signatures there are.
+type Signed = (usize, String, usize);
+
 #[test]
 fn signatures_of_public_transactions() {
-    let cases: Vec<(String, Vec<(usize, String, usize)>)> = serde_json::from_str(PUBLIC).unwrap();
+    let cases: Vec<(String, Vec<Signed>)> = serde_json::from_str(PUBLIC).unwrap();
     let mut verified = 0;
     for (raw, inputs) in cases {
         let transaction = Transaction::decode(&hex::decode(raw).unwrap()).unwrap();
