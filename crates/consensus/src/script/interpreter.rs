@@ -166,8 +166,7 @@ impl<'s> Frame<'_, '_, 's> {
     /// `IF` and `NOTIF`. Any item will do as the condition, not only 0 and 1.
     fn enter_branch(&mut self, opcode: Opcode, executing: bool) -> Result<(), ScriptError> {
         let taken = if executing {
-            let condition = self.stack.pop_last().ok_or(ScriptError::UnbalancedConditional)?;
-            is_true(&condition) == (opcode == Opcode::IF)
+            is_true(&self.stack.pop(opcode)?) == (opcode == Opcode::IF)
         } else {
             false
         };
