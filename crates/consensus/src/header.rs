@@ -48,6 +48,17 @@ pub struct PlacedHeader {
 }
 
 impl PlacedHeader {
+    /// The genesis block's header; nothing about it is checked.
+    pub(crate) fn genesis(header: Header) -> Self {
+        Self {
+            hash: header.hash(),
+            median_time_past: header.timestamp.unix_secs(),
+            height: Height::GENESIS,
+            is_before_stake: true,
+            header,
+        }
+    }
+
     /// Returns the header.
     pub const fn header(&self) -> &Header {
         &self.header

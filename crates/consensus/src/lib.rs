@@ -20,6 +20,7 @@
 
 pub mod attachment;
 pub mod block;
+pub mod branch;
 pub mod difficulty;
 pub mod double;
 pub mod error;

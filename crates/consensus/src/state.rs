@@ -52,7 +52,7 @@ pub trait StateView {
     /// [`Fault`] when the state cannot be read.
     fn asset(&self, symbol: &Symbol) -> Result<Option<AssetState>, Fault>;
 
-    /// Returns the latest record of a certificate. Spending a certificate does not remove it.
+    /// Returns the latest issue of a certificate. Spending a certificate does not remove it.
     ///
     /// # Errors
     /// [`Fault`] when the state cannot be read.

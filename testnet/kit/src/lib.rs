@@ -7,4 +7,6 @@
 //!
 //! Start reading in `vectors`.
 
+pub mod build;
+pub mod chain;
 pub mod vectors;

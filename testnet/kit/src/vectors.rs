@@ -25,6 +25,7 @@ mod fields;
 mod genesis;
 mod hd;
 mod network;
+mod recorded;
 mod report;
 mod script;
 mod signature;
@@ -83,7 +84,7 @@ pub const KINDS: &[Kind] = &[
 ];
 
 /// Every kind that is a folder.
-pub const FOLDER_KINDS: &[FolderKind] = &[];
+pub const FOLDER_KINDS: &[FolderKind] = &[recorded::KIND];
 
 /// Checks files and folders with the given kinds.
 pub fn check_paths<P: AsRef<Path>>(

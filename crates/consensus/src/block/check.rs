@@ -31,6 +31,14 @@ pub struct CheckedBlock {
 }
 
 impl CheckedBlock {
+    /// The genesis block, which is part of the network's definition and not checked.
+    pub(super) fn genesis(params: &Params) -> Self {
+        let body = BlockBody::from(params.genesis.clone());
+        let kinds =
+            body.block().transactions.iter().map(|tx| TxKind::of(tx, &params.addresses)).collect();
+        Self { header: PlacedHeader::genesis(body.block().header.clone()), body, kinds }
+    }
+
     /// Returns the header at its place.
     pub const fn header(&self) -> &PlacedHeader {
         &self.header

@@ -34,7 +34,7 @@ pub fn connect_block(
     check_txs_new(state, &block)?;
     reward::check_deposits(params, &block).map_err(broken)?;
     let coins = move_coins(state, &block)?;
-    check_stake(params, headers, state, &block, &coins)?;
+    check_stake(params, state, &block, &coins)?;
     check_p2sh_sigops(params, &block, &coins).map_err(broken)?;
     let fees = connect_txs(params, headers, state, &block, &coins)?;
     reward::check_value(params, &block, fees).map_err(broken)?;
@@ -61,6 +61,19 @@ pub fn connect_checkpointed_block(
     let fees = unchecked_fees(&block, &coins);
     let (delta, _) = register(state, &block, coins)?;
     Ok(ConnectedBlock::checkpointed(block, delta, fees))
+}
+
+/// Connects the genesis block, which every node has from the start: nothing about it is checked.
+///
+/// # Errors
+/// A fault when the network's genesis block is not of the form that a genesis block has.
+pub fn connect_genesis(params: &Params) -> Result<ConnectedBlock, Fault> {
+    let block = CheckedBlock::genesis(params);
+    let state = crate::state::MemoryState::new();
+    let wrong = |_| Fault::Broken("the network's genesis block spends or repeats something");
+    let coins = move_coins(&state, &block).map_err(wrong)?;
+    let (delta, _) = register(&state, &block, coins)?;
+    Ok(ConnectedBlock::checkpointed(Arc::new(block), delta, Amount::ZERO))
 }
 
 /// Sums what inputs exceed outputs by, for information.
@@ -102,7 +115,6 @@ fn check_txs_new(
 
 fn check_stake(
     params: &Params,
-    headers: &dyn HeaderView,
     state: &dyn StateView,
     block: &CheckedBlock,
     coins: &MovedCoins,
@@ -112,7 +124,7 @@ fn check_stake(
     }
     let missing = || broken(BlockRuleError::Stake(crate::error::StakeRuleError::Missing));
     let staked = coins.spent.get(1).and_then(|spent| spent.first()).ok_or_else(missing)?;
-    stake::check_stake(params, headers, state, block, staked)
+    stake::check_stake(params, state, block, staked)
         .map_err(|error| error.map_rule(BlockRuleError::Stake))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use mvs_primitives::attachment::AssetDetail;
-use mvs_primitives::attachment::{Cert, Did, DidStatus, Mit, MitStatus, Payload};
+use mvs_primitives::attachment::{Cert, CertStatus, Did, DidStatus, Mit, MitStatus, Payload};
 use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::output::Output;
@@ -117,7 +117,9 @@ pub(super) fn register(
         for output in &transaction.outputs {
             match &output.attachment.payload {
                 Payload::AssetDetail(detail) => recorder.asset(detail)?,
-                Payload::Cert(cert) => recorder.cert(cert)?,
+                // A certificate is recorded when it is issued. Passing it on leaves the record alone:
+                // who holds it is a matter of unspent outputs.
+                Payload::Cert(cert) if is_new(cert) => recorder.cert(cert)?,
                 Payload::Did(did) => recorder.did(did, output)?,
                 Payload::Mit(mit) => recorder.mit(mit, output)?,
                 _ => {}
@@ -125,6 +127,10 @@ pub(super) fn register(
         }
     }
     Ok((recorder.delta, coins.spent))
+}
+
+fn is_new(cert: &Cert) -> bool {
+    matches!(cert.status, CertStatus::ISSUE | CertStatus::AUTO_ISSUE)
 }
 
 /// Writes records over a view that sees the block's earlier ones.

@@ -47,7 +47,7 @@ pub struct StateDelta {
     pub created: Vec<(OutPoint, Coin)>,
     /// Issues and secondary issues.
     pub assets: Vec<Change<Symbol, AssetState>>,
-    /// Certificate records.
+    /// Issues of certificates.
     pub certs: Vec<Change<CertKey, CertState>>,
     /// Identity records.
     pub dids: Vec<DidChange>,

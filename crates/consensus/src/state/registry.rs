@@ -36,7 +36,8 @@ impl CertKey {
     }
 }
 
-/// The latest record of a certificate.
+/// The latest issue of a certificate. Passing it on does not change the record; its holder is whoever
+/// owns the unspent output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertState {
     /// The record.

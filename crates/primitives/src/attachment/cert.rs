@@ -60,7 +60,7 @@ impl CertType {
             Self::MINING => "mining",
             Self::WITNESS => "witness",
             Self::MARRIAGE => "marriage",
-            Self::KYC => "kyc",
+            Self::KYC => "KYC",
             _ if self.is_custom() => "custom",
             _ => "unknown",
         }

@@ -61,7 +61,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Reads a JSON document; gzip is told by its magic bytes.
-fn read_document(path: &Path) -> Result<Value, String> {
+pub(super) fn read_document(path: &Path) -> Result<Value, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpack(&bytes)? } else { bytes };
     serde_json::from_slice(&bytes).map_err(|error| format!("no JSON: {error}"))
@@ -74,4 +74,21 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, String> {
         .read_to_end(&mut unpacked)
         .map_err(|error| format!("broken gzip: {error}"))?;
     Ok(unpacked)
+}
+
+/// Reads a file of blocks: repeated u32 little-endian length and raw block, plain or gzip.
+pub(super) fn read_blocks(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpack(&bytes)? } else { bytes };
+    let mut blocks = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|e| e.to_string())?;
+        let (block, tail) = tail
+            .split_at_checked(length)
+            .ok_or_else(|| format!("block {} is cut short", blocks.len()))?;
+        blocks.push(block.to_vec());
+        rest = tail;
+    }
+    if rest.is_empty() { Ok(blocks) } else { Err("bytes are left behind the last block".into()) }
 }
