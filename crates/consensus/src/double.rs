@@ -125,7 +125,7 @@ pub fn truncate_to_units(value: f64) -> u64 {
 
 fn to_units(whole: f64) -> u64 {
     const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
-    if whole >= 0.0 && whole < TWO_TO_64 { whole as u64 } else { 0 } // whole and in range: exact
+    if (0.0..TWO_TO_64).contains(&whole) { whole as u64 } else { 0 } // whole and in range: exact
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Every rule of the chain as pure functions over read views.
 
+pub mod attachment;
 pub mod difficulty;
 pub mod double;
 pub mod header_view;

@@ -1,0 +1,3 @@
+//! Rules of single attachments.
+
+pub mod attenuation;
