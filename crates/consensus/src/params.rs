@@ -10,8 +10,10 @@ use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::hash::BlockHash;
 use mvs_primitives::height::Height;
 
+pub mod chain_spec;
 pub mod genesis;
 mod networks;
+mod validate;
 
 /// When a rule holds. Ask [`Fork::is_active`]; do not read the number.
 ///
