@@ -302,6 +302,17 @@ impl Params {
         self.checkpoints.iter().find(|known| known.height == height).map(|known| &known.hash)
     }
 
+    /// Returns how many seconds ahead of the clock a block may be (chain.md 8.1, rule 5).
+    pub const fn future_limit_secs(&self, number: Height) -> u32 {
+        if !self.strict_time.is_active(number) {
+            self.loose_future_secs
+        } else if self.is_pos_era(number) {
+            self.pos_future_secs
+        } else {
+            self.strict_future_secs
+        }
+    }
+
     /// Tells whether the stake era has begun at a height (of a block or of a tip, as the rule says).
     pub const fn is_pos_era(&self, height: Height) -> bool {
         height.value() >= self.pos_enabled_height
