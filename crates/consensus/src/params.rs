@@ -10,8 +10,10 @@ use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::hash::BlockHash;
 use mvs_primitives::height::Height;
 
+pub mod chain_spec;
 pub mod genesis;
 mod networks;
+mod validate;
 
 /// When a rule holds. Ask [`Fork::is_active`]; do not read the number.
 ///
@@ -298,6 +300,17 @@ impl Params {
     /// Returns the hash that a block at a checkpoint height must have.
     pub fn checkpoint_at(&self, height: Height) -> Option<&BlockHash> {
         self.checkpoints.iter().find(|known| known.height == height).map(|known| &known.hash)
+    }
+
+    /// Returns how many seconds ahead of the clock a block may be (chain.md 8.1, rule 5).
+    pub const fn future_limit_secs(&self, number: Height) -> u32 {
+        if !self.strict_time.is_active(number) {
+            self.loose_future_secs
+        } else if self.is_pos_era(number) {
+            self.pos_future_secs
+        } else {
+            self.strict_future_secs
+        }
     }
 
     /// Tells whether the stake era has begun at a height (of a block or of a tip, as the rule says).

@@ -19,7 +19,7 @@ const RECORDED_AGE_SCALE: u32 = 1000;
 /// # Consensus
 /// chain.md 9.2.3: `v = floor(bits/10^8)`, `x = 1000 / (1 + exp(-ln v))` in doubles (`v = 0`: `x = 0`),
 /// `M = max(250, round(x))`. Mathematically `x = 1000 v/(v+1)`, which is what this computes, in integers.
-/// The two agree for every `v` but [`AGE_POINTS_ROUNDED_DOWN`]: a test compares them up to 100,000;
+/// The two agree for every `v` but 79 and 1999, which go down: a test compares them up to 100,000;
 /// from 2000 on both are 1000, since `x` is at least 999.5002 there and the doubles' error is below
 /// 10^-12. Other values of `age_scale` than 1000 are this node's own; there halves go up.
 pub fn min_stake_age(params: &StakeParams, bits: Difficulty) -> u32 {

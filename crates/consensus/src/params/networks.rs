@@ -319,6 +319,11 @@ mod tests {
         assert!(edge(main.version_4_required, 1_924_000));
         assert!(edge(main.sequence_locks_allowed, 1_924_000));
         assert_eq!(main.stake.run_limits_above, Height::new(1_934_000));
+        for (height, secs) in
+            [(0, 7_200), (1_029_999, 7_200), (1_030_000, 24), (1_923_999, 24), (1_924_000, 38)]
+        {
+            assert_eq!(main.future_limit_secs(Height::new(height)), secs, "{height}");
+        }
         assert_eq!(main.last_checkpoint(), Height::new(1_270_000));
         assert_eq!(Params::testnet().last_checkpoint(), Height::GENESIS);
     }
