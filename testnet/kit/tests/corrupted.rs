@@ -1,6 +1,8 @@
 //! A checker that cannot fail checks nothing: for each kind, one field of a good vector is changed
 //! and the change must be found, in that vector and in no other.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure")]
+
 use std::fs;
 use std::path::Path;
 
