@@ -120,7 +120,7 @@ pub fn check_document(label: &str, document: &Value, kinds: &[Kind], report: &mu
 /// One walk through a document.
 struct Walk<'k> {
     kinds: &'k [Kind],
-    /// Paths of the objects that stand where vectors are expected and that no kind knows.
+    /// Paths of what stands where vectors are expected and is of no known kind.
     strangers: Vec<String>,
 }
 
@@ -167,7 +167,7 @@ impl Walk<'_> {
             report.within(format!("[{index}]"), |report| {
                 if self.value(item, false, report) {
                     known = true;
-                } else if item.is_object() {
+                } else if is_list || item.is_object() {
                     strangers.push(report.path());
                 }
             });
@@ -220,6 +220,8 @@ mod tests {
     fn a_stranger_among_vectors_fails() {
         assert_eq!(run(&json!([{ "even": 2 }, { "ever": 2 }])), (1, 1, 0));
         assert_eq!(run(&json!({ "even-list": [{ "even": 2 }, {}] })), (1, 1, 0));
+        assert_eq!(run(&json!({ "vectors": [{ "even": 2 }, "2", [4]] })), (1, 2, 0));
+        assert_eq!(run(&json!({ "even-list": [{ "even": 2 }, "remark"] })), (1, 0, 0));
         let lists = json!({ "good": [{ "even": 2 }], "part": { "vectors": [{ "ever": 2 }] } });
         assert_eq!(run(&lists), (1, 1, 0));
     }

@@ -3,7 +3,7 @@
 //! Prints the failures and, as its last line, `N passed, N failed`. Exit code 0: all passed; 1: a
 //! vector failed; 2: an input could not be read or holds no known kind of vector.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
 
 use std::process::ExitCode;
 

@@ -185,13 +185,18 @@ fn last_push(script: &Script) -> Option<&[u8]> {
     script.instructions().last()?.ok().map(|instruction| instruction.data())
 }
 
-/// Checks the signature that the block itself carries; its key is in the coinstake (chain.md 8.1).
+/// Checks the signature that the block itself carries. Its key is in the coinstake, or beside it in
+/// a delegate's block (chain.md 8.1, step 6).
 fn check_block_signature(block: &Block, case: &mut Case) {
-    let BlockProof::Stake(signature) = &block.proof else { return };
-    let stake = block.transactions.get(1).and_then(|coinstake| coinstake.inputs.first());
-    let Some(key) = stake.and_then(|input| last_push(&input.script)) else {
-        return case.fail("a stake block without a coinstake");
+    let staked = block.transactions.get(1).and_then(|coinstake| coinstake.inputs.first());
+    let (signature, key) = match &block.proof {
+        BlockProof::None => return,
+        BlockProof::Stake(signature) => {
+            (signature, staked.and_then(|input| last_push(&input.script)))
+        }
+        BlockProof::Delegate(signature, key) => (signature, Some(key.as_slice())),
     };
+    let Some(key) = key else { return case.fail("a stake block without a coinstake") };
     let digest = *block.header.hash().as_bytes();
     let verdict = signature::verify_compact(key, digest, &signature.to_compact());
     case.that(verdict.is_ok(), || format!("block signature: {verdict:?}"));

@@ -39,9 +39,9 @@ fn detect(value: &Value) -> Claim {
 
 /// Tells whether a vector names the root of its keys itself.
 fn names_root(value: &Value) -> bool {
-    let has_keys = ["path", "xprv", "mainnet_address", "testnet_address", "pubkey", "wif"];
-    (has_any(value, &["mnemonic"]) && has_any(value, &["seed_hex"]))
-        || (has_any(value, &["mnemonic", "seed_hex"]) && has_any(value, &has_keys))
+    let keys = ["path", "xprv", "xpub", "wif", "secret_hex", "pubkey", "mainnet_address"];
+    let has_both = has_any(value, &["mnemonic"]) && has_any(value, &["seed_hex"]);
+    has_both || (has_any(value, &["mnemonic", "seed_hex"]) && has_any(value, &keys))
 }
 
 fn check(value: &Value, report: &mut Report) {

@@ -41,8 +41,9 @@ impl Report {
         if case.problems.is_empty() {
             self.passed += 1;
         } else {
-            let path = self.path() + label;
-            self.failed_at(path, &case.problems.join("; "));
+            let problems = case.problems.join("; ");
+            let path = self.within(label.to_owned(), |report| report.path());
+            self.failed_at(path.trim_end_matches(':').to_owned(), &problems);
         }
     }
 
@@ -56,7 +57,7 @@ impl Report {
 
     /// Notes that the input at the current path cannot be used.
     pub fn error(&mut self, message: &str) {
-        self.errors.push(format!("{}: {message}", self.path()));
+        self.errors.push(format!("{}: {message}", self.path().trim_end_matches(':')));
     }
 
     pub(super) fn of_kind(&mut self, kind: &'static str, work: impl FnOnce(&mut Self)) {
@@ -66,7 +67,7 @@ impl Report {
     }
 
     pub(super) fn path(&self) -> String {
-        self.path.concat()
+        self.path.concat().replacen(":.", ":", 1)
     }
 
     pub(super) fn failed_at(&mut self, path: String, message: &str) {

@@ -22,28 +22,49 @@ pub(super) fn check_path(
     report: &mut Report,
 ) {
     let label = path.display().to_string();
-    if !path.is_dir() {
-        return match read_document(path) {
-            Ok(document) => check_document(&format!("{label}:"), &document, kinds, report),
-            Err(error) => report.within(label, |report| report.error(&error)),
-        };
-    }
-    if let Some(kind) = folder_kinds.iter().find(|kind| (kind.detect)(path)) {
-        return report.within(format!("{label}:"), |report| {
-            report.of_kind(kind.name, |report| (kind.check)(path, report));
-        });
-    }
-    match entries(path) {
-        Ok(entries) if entries.is_empty() => {
+    if path.is_dir() {
+        if !check_folder(path, kinds, folder_kinds, report) {
             report.within(label, |report| report.error("no vector files in this folder"));
         }
-        Ok(entries) => {
-            for entry in entries {
-                check_path(&entry, kinds, folder_kinds, report);
-            }
-        }
+        return;
+    }
+    match read_document(path) {
+        Ok(document) => check_document(&format!("{label}:"), &document, kinds, report),
         Err(error) => report.within(label, |report| report.error(&error)),
     }
+}
+
+/// Checks what is in a folder; returns whether there was anything.
+fn check_folder(
+    folder: &Path,
+    kinds: &[Kind],
+    folder_kinds: &[FolderKind],
+    report: &mut Report,
+) -> bool {
+    let label = folder.display().to_string();
+    if let Some(kind) = folder_kinds.iter().find(|kind| (kind.detect)(folder)) {
+        report.within(format!("{label}:"), |report| {
+            report.of_kind(kind.name, |report| (kind.check)(folder, report));
+        });
+        return true;
+    }
+    let entries = match entries(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            report.within(label, |report| report.error(&error));
+            return true;
+        }
+    };
+    let mut found = false;
+    for entry in entries {
+        if entry.is_dir() {
+            found |= check_folder(&entry, kinds, folder_kinds, report);
+        } else {
+            check_path(&entry, kinds, folder_kinds, report);
+            found = true;
+        }
+    }
+    found
 }
 
 /// Lists the folders and documents in a folder, sorted.

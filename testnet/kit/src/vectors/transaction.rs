@@ -15,7 +15,13 @@ pub(super) const KIND: Kind = Kind { name: "transaction", detect, check };
 
 fn detect(value: &Value) -> Claim {
     let is_known = has_any(value, &["txid", "decoded", "signature_checks"]);
-    if is_known && has_any(value, &["raw_hex"]) { Claim::Whole } else { Claim::Nothing }
+    // With a verdict it is a transaction to be judged on a chain, perhaps in a broken form.
+    let is_judged = has_any(value, &["accepted"]);
+    if is_known && !is_judged && has_any(value, &["raw_hex"]) {
+        Claim::Whole
+    } else {
+        Claim::Nothing
+    }
 }
 
 fn check(vector: &Value, report: &mut Report) {

@@ -15,7 +15,7 @@ pub(super) const KIND: Kind = Kind { name: "wif", detect, check };
 
 fn detect(value: &Value) -> Claim {
     // A derived key (see `hd`) may give its WIF among other things.
-    if has_any(value, &["wif"]) && !has_any(value, &["mnemonic", "seed_hex"]) {
+    if text(value, "wif").is_some() && !has_any(value, &["mnemonic", "seed_hex"]) {
         Claim::Whole
     } else {
         Claim::Nothing
