@@ -109,10 +109,16 @@ struct Failure {
 
 impl Failure {
     /// How likely it is that the bytes were meant to be read this way.
-    const fn likelihood(&self) -> (bool, usize) {
+    const fn likelihood(&self) -> (bool, usize, u8) {
         let met_status =
             matches!(self.error, DecodeError::AssetStatus(_) | DecodeError::DidStatus(_));
-        (met_status, self.reached)
+        // A truncated text right behind an attachment's header looks like a truncated script.
+        let preference = match self.kind {
+            Kind::Transaction => 2,
+            Kind::Attachment => 1,
+            Kind::Output => 0,
+        };
+        (met_status, self.reached, preference)
     }
 }
 
@@ -140,11 +146,10 @@ pub fn check(bytes: &[u8], kind: Option<Kind>, context: &Context) -> Verdict {
             }
         }
     }
-    match (decoded, likeliest) {
-        (Some(verdict), _) => verdict,
-        (None, Some(failure)) => Verdict::undecoded(Some(failure.kind), failure.error.into()),
-        (None, None) => Verdict::undecoded(None, DecodeError::Trailing { remaining: 0 }.into()),
-    }
+    decoded.unwrap_or_else(|| {
+        let failure = likeliest.expect("no reading decoded, so each of the three failed");
+        Verdict::undecoded(Some(failure.kind), failure.error.into())
+    })
 }
 
 fn check_as(bytes: &[u8], kind: Kind, context: &Context) -> Result<Verdict, Failure> {

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program that talks to people
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -134,7 +134,7 @@ fn check_items(args: &CheckArgs) -> Result<ExitCode, Failure> {
         source::read(File::open(&args.file).map_err(SourceError::Io)?)?
     };
     let context = Context { network: args.network, tx_version: args.tx_version };
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(io::stdout().lock());
     let mut exit = ExitCode::SUCCESS;
     for item in source::items(&input, args.single)? {
         let verdict = match item.bytes() {
@@ -175,7 +175,7 @@ fn write_for_people(out: &mut impl Write, line: usize, verdict: &Verdict) -> Res
 }
 
 fn list_codes(json: bool) -> Result<ExitCode, Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(io::stdout().lock());
     for clause in clause::all() {
         if json {
             serde_json::to_writer(&mut out, clause)?;

@@ -1,5 +1,6 @@
 //! The program run as a process: exit codes, input from a file and from standard input, output for
 //! machines and for people.
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by panicking, its helpers too
 
 #[path = "common/mod.rs"]
 mod common;

@@ -1,6 +1,7 @@
 //! Every vector gets the answer that its file states, and the generated files are up to date.
 //!
 //! `ASSET_SPEC_WRITE=1 cargo test -p asset-spec --test vectors` writes the generated files anew.
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by panicking, its helpers too
 
 #[path = "common/mod.rs"]
 mod common;

@@ -15,10 +15,18 @@ pub(super) const MAX_MONEY: u64 = 10_000_000_000_000_000;
 /// The first transaction version that demands standard scripts.
 const STANDARD_SCRIPTS_VERSION: u32 = 2;
 
+/// Longer scripts are not repeated in messages.
+const SHOWN_SCRIPT_BYTES: usize = 200;
+
 pub(super) fn check_script(output: &Output, tx_version: u32) -> Result<(), Broken> {
     let asked = tx_version >= STANDARD_SCRIPTS_VERSION;
     demand(!asked || output.script.pattern().kind() != PatternKind::NonStandard, || {
-        Rule::OutputScript.broken(format!("no standard pattern matches `{}`", output.script))
+        let script = &output.script;
+        Rule::OutputScript.broken(if script.len() <= SHOWN_SCRIPT_BYTES {
+            format!("no standard pattern matches `{script}`")
+        } else {
+            format!("no standard pattern matches the script of {} bytes", script.len())
+        })
     })
 }
 
