@@ -117,22 +117,24 @@ impl Script {
 fn without_marker(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Vec::with_capacity(bytes.len());
     let mut dropped = false;
+    let mut dropped_first = false;
     let mut position = 0;
     let mut instructions = Instructions::new(bytes);
     while let Some(instruction) = instructions.next() {
         let end = instructions.position();
         match instruction {
-            // A cut-short script is raw data and stays verbatim.
+            // A cut-short script is raw data and stays verbatim, whatever came before.
             Err(TruncatedPush) => return None,
             Ok(Instruction::Op(Opcode::MARKER)) => {
-                if position == 0 {
-                    return Some(Vec::new());
-                }
                 dropped = true;
+                dropped_first |= position == 0;
             }
             Ok(_) => kept.extend_from_slice(bytes.get(position..end)?),
         }
         position = end;
+    }
+    if dropped_first {
+        kept.clear();
     }
     dropped.then_some(kept)
 }
