@@ -6,6 +6,8 @@
 //! id, in lists that double as they grow (measured: 15.0 and 24.3). An output, at least 17 bytes on
 //! the wire, is 80 in memory and up to 104 beside it for 10 bytes more of attachment.
 
+#![allow(clippy::print_stdout)] // the measured factors, for `--nocapture`
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
 #![allow(unsafe_code)] // a global allocator cannot be written without
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -166,7 +168,8 @@ fn one_large_thing() {
     assert!(check::<Transaction>("script", &transaction_of(&[0], &outputs)));
     let message = [&[1][..], &output_with(&[1, 0, 0, 0, 3, 0, 0, 0]), &long].concat();
     assert!(check::<Transaction>("message", &transaction_of(&[0], &message)));
-    let marked = [&CompactSize::new(1_000_000).to_bytes()[..], &[0x51], &[0xbb; 999_999]].concat();
+    let marked =
+        [&CompactSize::new(1_000_000).to_bytes()[..], &[0x51], &vec![0xbb; 999_999]].concat();
     let outputs = [&[1][..], &[0; 8], &marked, &[1, 0, 0, 0, 0, 0, 0, 0]].concat();
     assert!(check::<Transaction>("opcode 0xbb", &transaction_of(&[0], &outputs)));
 }

@@ -1,5 +1,7 @@
 //! Every defect that was found in this crate, as the smallest input that showed it.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+
 use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::hash::{MerkleRoot, TxId, sha256d};
 use mvs_primitives::merkle::{MerkleBranch, compute_root};

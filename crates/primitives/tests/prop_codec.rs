@@ -1,5 +1,7 @@
 //! Encoding and decoding are inverse, and bad bytes are refused by name or made canonical.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+
 mod common;
 
 use std::fmt::Debug;

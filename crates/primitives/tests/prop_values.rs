@@ -1,5 +1,7 @@
 //! Numbers, amounts, addresses, keys and names.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+
 mod common;
 
 use mvs_primitives::address::{Address, AddressFormat};

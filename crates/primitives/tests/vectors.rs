@@ -1,5 +1,7 @@
 //! Real bytes: everything in `data/` decodes, encodes byte for byte, and hashes to its names.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Replays every committed seed and past finding, and keeps the three lists of targets equal.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
