@@ -14,7 +14,7 @@ mod valid;
 pub use asset::{AssetDetail, AssetTransfer, IssueThreshold};
 pub use cert::{Cert, CertContentError, CertStatus, CertType};
 pub use did::{Did, DidStatus};
-pub use mit::{Mit, MitStatus};
+pub use mit::{Mit, MitStatus, OtherMitStatus};
 pub use valid::AttachmentError;
 
 /// The attachment version that binds identities to an output.

@@ -2,7 +2,7 @@
 
 use bitcoin_hashes::sha256d as s256d;
 
-use crate::encode::{Decode, DecodeError, Decoder, Encode, Sink};
+use crate::encode::{CompactSize, Decode, DecodeError, Decoder, Encode, Sink};
 use crate::hash::{MerkleRoot, TxId};
 
 /// Hashes two nodes into their parent.
@@ -48,12 +48,14 @@ fn next_level(level: &[[u8; 32]]) -> Vec<[u8; 32]> {
 
 /// Proof that a transaction is one of a block's.
 ///
-/// It carries the number of leaves, so the shape of the tree is fixed before a hash is computed:
-/// an inner node cannot pass for a leaf (CVE-2017-12842 needs a proof of another depth), and the
-/// places where a node is paired with itself are known.
+/// It holds nothing that the hashes do not prove: changing any part of a branch makes it fail. The
+/// number of transactions in the block is not among its parts, because a root does not fix it.
+///
+/// An inner node cannot pass for a leaf (CVE-2017-12842): the bytes behind a node are 64, and a
+/// transaction with an input and an output has at least 68 (4 + 1 + 41 + 1 + 17 + 4). Who is shown
+/// the transaction itself must therefore refuse one without inputs or outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MerkleBranch {
-    leaf_count: u32,
     index: u32,
     siblings: Vec<[u8; 32]>,
 }
@@ -62,24 +64,24 @@ pub struct MerkleBranch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BranchError {
-    /// The position is not below the number of leaves.
-    #[error("leaf {index} of {leaf_count}")]
+    /// The position does not exist in a tree of that depth.
+    #[error("no leaf {index} in a tree of {depth} levels")]
     Index {
         /// Position claimed.
         index: u32,
-        /// Leaves claimed.
-        leaf_count: u32,
+        /// Levels above the leaves.
+        depth: usize,
     },
-    /// The number of siblings does not fit the tree.
-    #[error("{found} siblings where a tree of that many leaves has {expected}")]
+    /// More siblings than any tree has.
+    #[error("{found} siblings, at most {max} are possible")]
     Depth {
         /// Siblings given.
         found: usize,
-        /// Siblings needed.
-        expected: usize,
+        /// Siblings possible.
+        max: usize,
     },
-    /// Two equal nodes side by side where they must differ, or unequal where a node is paired with
-    /// itself.
+    /// The branch describes a tree that no list of distinct leaves has: a right child equal to its
+    /// left one, or something to the right of a node that was paired with itself.
     #[error("the sibling at level {level} contradicts the shape of the tree")]
     Sibling {
         /// Level above the leaves.
@@ -106,24 +108,21 @@ impl BranchError {
     }
 }
 
-/// Levels above the leaves of a tree.
-fn depth_of(leaf_count: u32) -> usize {
-    leaf_count.next_power_of_two().trailing_zeros() as usize // at most 32
-}
+/// The most levels above the leaves that a branch may have: positions are 32-bit numbers.
+const MAX_DEPTH: usize = 31;
 
 impl MerkleBranch {
     /// Makes the branch of the leaf at `index`; `None` when there is no such leaf.
     pub fn of(leaves: &[TxId], index: u32) -> Option<Self> {
-        let leaf_count = u32::try_from(leaves.len()).ok().filter(|count| index < *count)?;
+        let mut position = usize::try_from(index).ok().filter(|index| *index < leaves.len())?;
         let mut level: Vec<[u8; 32]> = leaves.iter().map(|leaf| *leaf.as_bytes()).collect();
-        let mut position = usize::try_from(index).ok()?;
-        let mut siblings = Vec::with_capacity(depth_of(leaf_count));
+        let mut siblings = Vec::new();
         while level.len() > 1 {
             siblings.push(*level.get(position ^ 1).or_else(|| level.get(position))?);
             level = next_level(&level);
             position /= 2;
         }
-        Some(Self { leaf_count, index, siblings })
+        Some(Self { index, siblings })
     }
 
     /// Returns the position of the leaf.
@@ -131,46 +130,41 @@ impl MerkleBranch {
         self.index
     }
 
-    /// Returns the number of leaves that the proof claims.
-    pub const fn leaf_count(&self) -> u32 {
-        self.leaf_count
-    }
-
     /// Checks that the branch leads from `leaf` to `root`.
     ///
     /// # Errors
     /// [`BranchError`] when it does not.
     pub fn verify(&self, leaf: &TxId, root: &MerkleRoot) -> Result<(), BranchError> {
-        let Self { leaf_count, index, ref siblings } = *self;
-        if index >= leaf_count {
-            return Err(BranchError::Index { index, leaf_count });
+        let depth = self.siblings.len();
+        if depth > MAX_DEPTH {
+            return Err(BranchError::Depth { found: depth, max: MAX_DEPTH });
         }
-        let expected = depth_of(leaf_count);
-        if siblings.len() != expected {
-            return Err(BranchError::Depth { found: siblings.len(), expected });
+        if self.index >> depth != 0 {
+            return Err(BranchError::Index { index: self.index, depth });
         }
         let mut node = *leaf.as_bytes();
-        let (mut position, mut width) = (index, leaf_count);
-        for (level, sibling) in siblings.iter().enumerate() {
-            // The last node of an odd level is paired with itself, and only that one.
-            let paired_with_itself = position.checked_add(1) == Some(width) && width % 2 == 1;
-            if (*sibling == node) != paired_with_itself {
+        let mut position = self.index;
+        let mut is_last = false;
+        for (level, sibling) in self.siblings.iter().enumerate() {
+            let is_left = position.is_multiple_of(2);
+            // Only the last node of a level is paired with itself, and its parents are last too.
+            let paired_with_itself = *sibling == node;
+            if (paired_with_itself && !is_left) || (is_last && is_left && !paired_with_itself) {
                 return Err(BranchError::Sibling { level });
             }
-            node = if position % 2 == 0 { parent(&node, sibling) } else { parent(sibling, &node) };
+            is_last |= paired_with_itself;
+            node = if is_left { parent(&node, sibling) } else { parent(sibling, &node) };
             position /= 2;
-            width = width.div_ceil(2);
         }
         if node == *root.as_bytes() { Ok(()) } else { Err(BranchError::Root) }
     }
 }
 
 impl Encode for MerkleBranch {
-    /// Writes leaf count and index (u32 little endian) and the siblings, leaf upwards; their number
-    /// follows from the leaf count.
+    /// Writes the index (u32 little endian) and the counted siblings, leaf upwards.
     fn encode<S: Sink>(&self, sink: &mut S) {
-        sink.put(&self.leaf_count.to_le_bytes());
         sink.put(&self.index.to_le_bytes());
+        CompactSize::new(self.siblings.len() as u64).encode(sink); // widening
         for sibling in &self.siblings {
             sink.put(sibling);
         }
@@ -178,15 +172,13 @@ impl Encode for MerkleBranch {
 }
 
 impl Decode for MerkleBranch {
-    const MIN_BYTES: usize = 8;
+    const MIN_BYTES: usize = 5;
 
     fn decode_from(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let leaf_count = decoder.u32_le("leaf count")?;
-        let index = decoder.u32_le("leaf index")?;
-        let siblings = (0..depth_of(leaf_count.min(1 << 31)))
-            .map(|_| decoder.array("merkle sibling"))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { leaf_count, index, siblings })
+        Ok(Self {
+            index: decoder.u32_le("leaf index")?,
+            siblings: decoder.list("merkle siblings", 32, |d| d.array("merkle sibling"))?,
+        })
     }
 }
 

@@ -115,26 +115,30 @@ impl Script {
 
 /// Drops opcode 0xbb where it stands as an operation; `None` when the bytes stay as they are.
 fn without_marker(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut kept = Vec::with_capacity(bytes.len());
-    let mut dropped = false;
-    let mut position = 0;
-    let mut instructions = Instructions::new(bytes);
-    while let Some(instruction) = instructions.next() {
-        let end = instructions.position();
-        match instruction {
-            // A cut-short script is raw data and stays verbatim.
-            Err(TruncatedPush) => return None,
-            Ok(Instruction::Op(Opcode::MARKER)) => {
-                if position == 0 {
-                    return Some(Vec::new());
-                }
-                dropped = true;
-            }
-            Ok(_) => kept.extend_from_slice(bytes.get(position..end)?),
-        }
-        position = end;
+    // The byte is common inside signatures and keys, so nothing is copied before it is known to be
+    // an operation. A cut-short script is raw data and stays verbatim, whatever comes before.
+    let is_marker = |instruction: &Instruction<'_>| instruction.opcode() == Opcode::MARKER;
+    let mut has_marker = false;
+    for instruction in Instructions::new(bytes) {
+        has_marker |= is_marker(&instruction.ok()?);
     }
-    dropped.then_some(kept)
+    if !has_marker {
+        return None;
+    }
+    if bytes.first() == Some(&Opcode::MARKER.byte()) {
+        return Some(Vec::new());
+    }
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut start = 0;
+    let mut instructions = Instructions::new(bytes);
+    while let Some(Ok(instruction)) = instructions.next() {
+        let end = instructions.position();
+        if !is_marker(&instruction) {
+            kept.extend_from_slice(bytes.get(start..end)?);
+        }
+        start = end;
+    }
+    Some(kept)
 }
 
 impl Encode for Script {

@@ -81,13 +81,21 @@ impl Decode for Text {
 }
 
 impl fmt::Display for Text {
-    /// Shows the text; bytes that are not UTF-8 appear as `\xNN`.
+    /// Shows the text; bytes that are not UTF-8, and control characters, appear as `\xNN`: the text
+    /// comes from strangers and must not move a terminal's cursor or add lines to a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escape = |f: &mut fmt::Formatter<'_>, bytes: &[u8]| {
+            bytes.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))
+        };
         for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
+            for character in chunk.valid().chars() {
+                if character.is_control() {
+                    escape(f, character.encode_utf8(&mut [0; 4]).as_bytes())?;
+                } else {
+                    fmt::Write::write_char(f, character)?;
+                }
             }
+            escape(f, chunk.invalid())?;
         }
         Ok(())
     }
@@ -228,6 +236,7 @@ mod tests {
     fn bytes_outside_utf8_survive_in_json() {
         let text = Text::new([0xff, b'a']).unwrap();
         assert_eq!(text.to_string(), "\\xffa");
+        assert_eq!(Text::new("a\x1b[2J\nb").unwrap().to_string(), "a\\x1b[2J\\x0ab");
         assert_eq!(serde_json::to_string(&text).unwrap(), r#"{"hex":"ff61"}"#);
         assert_eq!(serde_json::to_string(&Text::new("né").unwrap()).unwrap(), "\"né\"");
     }

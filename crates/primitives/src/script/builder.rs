@@ -113,6 +113,8 @@ impl Script {
     }
 
     /// A deposit: `<n> NUMEQUALVERIFY` before a pay-to-key-hash script, n in blocks.
+    ///
+    /// With n = 0 the number is `OP_0`, which is no direct push: the script is non-standard.
     pub fn pay_key_hash_with_lock_height(lock_height: u32, key_hash: &[u8; 20]) -> Self {
         ScriptBuilder::new()
             .push_number(i64::from(lock_height))
@@ -121,7 +123,7 @@ impl Script {
     }
 
     /// A relative lock: `<n> CHECKSEQUENCEVERIFY DROP` before a pay-to-key-hash script. `sequence`
-    /// is the raw lock value (chain.md 4.4).
+    /// is the raw lock value (chain.md 4.4); 0 gives a non-standard script, as with a deposit.
     pub fn pay_key_hash_with_sequence_lock(sequence: u32, key_hash: &[u8; 20]) -> Self {
         ScriptBuilder::new()
             .push_number(i64::from(sequence))
