@@ -299,7 +299,7 @@ fn random_reads<const N: usize>(bytes: &[u8], reads: usize) -> u64 {
         sum ^= items[asked[i % AHEAD]].chunks(64).fold(0, |sum, line| sum ^ line[0]);
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         // The high half, scaled to the number of items.
-        let item = ((state >> 32) * items.len() as u64 >> 32) as usize;
+        let item = (((state >> 32) * items.len() as u64) >> 32) as usize;
         asked[i % AHEAD] = item;
         items[item].chunks(64).for_each(prefetch);
     }
