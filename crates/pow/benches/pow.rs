@@ -7,14 +7,18 @@
 #![allow(clippy::print_stdout)] // printing is what a bench is for
 
 use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
 
-use mvs_pow::{Attempt, Backend, Epoch, LightCache, hashimoto_light_many};
+use mvs_pow::{
+    Attempt, Backend, Build, Dataset, Effort, Epoch, Job, LightCache, hashimoto_light_many, search,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() {
     let wanted = Wanted(std::env::args().skip(1).find(|argument| !argument.starts_with('-')));
     light(&wanted);
     caches(&wanted);
+    full(&wanted);
 }
 
 /// Which benches the command line asks for.
@@ -186,4 +190,129 @@ fn caches(wanted: &Wanted) {
     for ((_, _, name), samples) in names.iter().zip(ours) {
         print_rate(name, "cache", median(samples), median(reference.clone()));
     }
+}
+
+/// The dataset of epoch 0, the search over it, and what the memory itself allows.
+fn full(wanted: &Wanted) {
+    const ROUNDS: usize = 7;
+    const NONCES: u64 = 100_000;
+    if !["dataset_build", "search", "memory"].iter().any(|name| wanted.wants(name)) {
+        return;
+    }
+    let cache = LightCache::build(Epoch::FIRST).expect("memory");
+    let mut numbers = Numbers(1);
+
+    // All of it on this one thread, against a stretch of the reference.
+    let plain = cache.as_bytes().to_vec();
+    let mut dataset = None;
+    let pages = Epoch::FIRST.dataset_items() as usize;
+    let ours = time_of(pages, || {
+        dataset = Some(Dataset::build(&cache, &Build::on_threads(1)).expect("memory"));
+    });
+    let reference = (0..ROUNDS).map(|_| {
+        let first = (numbers.next() % (1 << 23)) as usize;
+        time_of(2000, || {
+            for node in 2 * first..2 * first + 4000 {
+                black_box(ethash::calc_dataset_item(&plain, node));
+            }
+        })
+    });
+    let reference = median(reference.collect());
+    let best = Backend::best();
+    print_rate(&format!("dataset_build_epoch0_{best}"), "page", ours, reference);
+    let (all, reference) = (ours * pages as f64, reference * pages as f64);
+    println!(
+        "bench=dataset_build_epoch0_{best}_whole value={all:.1} unit=cpu_s reference={reference:.0} ratio={:.2}",
+        reference / all
+    );
+    let Some(dataset) = dataset else { return };
+
+    let plain = dataset.as_bytes().to_vec();
+    let backends: Vec<_> = Backend::available().into_iter().rev().collect();
+    let mut ours = vec![Vec::new(); backends.len()];
+    let (mut reference, mut reads) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let few = numbers.attempts(2000);
+        reference.push(time_of(few.len(), || {
+            for attempt in &few {
+                let nonce = attempt.nonce.to_be_bytes().into();
+                let seal_hash = attempt.seal_hash.into();
+                black_box(ethash::hashimoto_full(seal_hash, nonce, plain.len(), &plain));
+            }
+        }));
+        reads.push(time_of(64 * 50_000, || {
+            black_box(random_reads::<128>(dataset.as_bytes(), 64 * 50_000));
+        }));
+        for (backend, samples) in backends.iter().zip(&mut ours) {
+            let dataset = dataset.on(*backend).expect("available");
+            let nonces = if *backend == Backend::Portable { NONCES / 5 } else { NONCES };
+            let job =
+                Job { seal_hash: [7; 32], boundary: [0; 32], start: numbers.next(), count: nonces };
+            samples.push(time_of(nonces as usize, || {
+                let never = AtomicBool::new(false);
+                black_box(search(&dataset, &job, &Effort::default(), &never));
+            }));
+        }
+    }
+    let (reference, bound) = (median(reference), 64.0 * median(reads));
+    for (backend, samples) in backends.iter().zip(ours) {
+        let ours = median(samples);
+        print_rate(&format!("search_{backend}"), "hash", ours, reference);
+        // Here the reference is the machine: 64 random reads of 128 bytes, and nothing else.
+        print_rate(&format!("search_{backend}_of_memory_bound"), "hash", ours, bound);
+    }
+    memory(&cache, &dataset);
+}
+
+/// Random reads per second of the machine itself, from memory in pages as the library gets them.
+fn memory(cache: &LightCache, dataset: &Dataset) {
+    const READS: usize = 3_000_000;
+    let epoch = Epoch::new(333).expect("in range");
+    let large = LightCache::build(epoch).expect("memory");
+    let print = |name: &str, time: f64| {
+        println!("bench=memory_{name} value={:.0} unit=read/s reference=- ratio=-", 1.0 / time);
+    };
+    let sample = |read: &dyn Fn()| median((0..5).map(|_| time_of(READS, read)).collect());
+    for (name, bytes) in [
+        ("64B_of_16MiB", cache.as_bytes()),
+        ("64B_of_58MiB", large.as_bytes()),
+        ("64B_of_1GiB", dataset.as_bytes()),
+    ] {
+        print(name, sample(&|| _ = black_box(random_reads::<64>(bytes, READS))));
+    }
+    let bytes = dataset.as_bytes();
+    print("128B_of_1GiB", sample(&|| _ = black_box(random_reads::<128>(bytes, READS))));
+    let plain = bytes.to_vec();
+    let time = sample(&|| _ = black_box(random_reads::<128>(&plain, READS)));
+    print("128B_of_1GiB_plain_pages", time);
+}
+
+/// Reads items at random places that do not depend on what was read, asking for each a good while
+/// ahead: as many at a time as the processor can have under way.
+fn random_reads<const N: usize>(bytes: &[u8], reads: usize) -> u64 {
+    const AHEAD: usize = 32;
+    let items: &[[u8; N]] = bytes.as_chunks().0;
+    let mut asked = [0; AHEAD];
+    let mut sum = 0;
+    let mut state = 1u64;
+    for i in 0..reads {
+        sum ^= items[asked[i % AHEAD]].chunks(64).fold(0, |sum, line| sum ^ line[0]);
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        // The high half, scaled to the number of items.
+        let item = (((state >> 32) * items.len() as u64) >> 32) as usize;
+        asked[i % AHEAD] = item;
+        items[item].chunks(64).for_each(prefetch);
+    }
+    u64::from(sum)
+}
+
+#[allow(unsafe_code)] // an intrinsic; the library's own code has no use for this function
+fn prefetch(line: &[u8]) {
+    // SAFETY: every x86-64 processor has the instruction, and it reads nothing.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }

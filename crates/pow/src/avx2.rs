@@ -3,19 +3,20 @@
 #![allow(unsafe_code)] // intrinsics, and reads whose bounds the reducer guarantees
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_prefetch, _mm256_andnot_si256, _mm256_blend_epi32,
-    _mm256_i64gather_epi64, _mm256_load_si256, _mm256_loadu_si256, _mm256_min_epu32,
-    _mm256_mul_epu32, _mm256_mullo_epi32, _mm256_or_si256, _mm256_permute2x128_si256,
-    _mm256_permutevar8x32_epi32, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi64x,
-    _mm256_setzero_si256, _mm256_slli_epi64, _mm256_srli_epi64, _mm256_store_si256,
-    _mm256_storeu_si256, _mm256_sub_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi64,
-    _mm256_xor_si256,
+    __m256i, _mm256_andnot_si256, _mm256_blend_epi32, _mm256_i64gather_epi64, _mm256_load_si256,
+    _mm256_loadu_si256, _mm256_min_epu32, _mm256_mul_epu32, _mm256_mullo_epi32, _mm256_or_si256,
+    _mm256_permute2x128_si256, _mm256_permutevar8x32_epi32, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_setr_epi64x, _mm256_setzero_si256, _mm256_slli_epi64, _mm256_srli_epi64,
+    _mm256_store_si256, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi64, _mm256_xor_si256,
 };
 
 use crate::keccak::{KECCAK512_NODE_PADDING, ROUND_CONSTANTS, keccak_rounds, permute};
-use crate::kernels::{FULL_GROUPS, LANES, LOOK_AHEAD, STATES, WALK_GROUPS, simd_kernels};
+use crate::kernels::{
+    FULL_GROUPS, LANES, LOOK_AHEAD, STATES, WALK_GROUPS, fill_one, prefetch, simd_kernels,
+};
 use crate::node::{FNV_PRIME, FillJob, Mix, Node, Page, Reducer, Table, fnv};
-use crate::portable::{ACCESSES, CACHE_ROUNDS, DATASET_PARENTS, MixState, keccak512_node};
+use crate::portable::{ACCESSES, CACHE_ROUNDS, DATASET_PARENTS, MixState};
 
 /// Sixteen words.
 type Words = [__m256i; 2];

@@ -2,18 +2,20 @@
 #![allow(unsafe_code)] // intrinsics, and reads whose bounds the reducer guarantees
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_i64gather_epi64, _mm512_i64scatter_epi64,
-    _mm512_load_si512, _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_min_epu32,
-    _mm512_mul_epu32, _mm512_mullo_epi32, _mm512_permutex2var_epi32, _mm512_permutex2var_epi64,
-    _mm512_rol_epi64, _mm512_set_epi64, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512,
+    __m512i, _mm512_i64gather_epi64, _mm512_i64scatter_epi64, _mm512_load_si512,
+    _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_min_epu32, _mm512_mul_epu32,
+    _mm512_mullo_epi32, _mm512_permutex2var_epi32, _mm512_permutex2var_epi64, _mm512_rol_epi64,
+    _mm512_set_epi64, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512,
     _mm512_srli_epi64, _mm512_store_si512, _mm512_storeu_si512, _mm512_sub_epi32,
     _mm512_ternarylogic_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
 use crate::keccak::{KECCAK512_NODE_PADDING, ROUND_CONSTANTS, keccak_rounds, permute};
-use crate::kernels::{FULL_GROUPS, LANES, LOOK_AHEAD, STATES, WALK_GROUPS, simd_kernels};
+use crate::kernels::{
+    FULL_GROUPS, LANES, LOOK_AHEAD, STATES, WALK_GROUPS, fill_one, prefetch, simd_kernels,
+};
 use crate::node::{FNV_PRIME, FillJob, Mix, Node, Page, Reducer, Table, fnv};
-use crate::portable::{ACCESSES, CACHE_ROUNDS, DATASET_PARENTS, MixState, keccak512_node};
+use crate::portable::{ACCESSES, CACHE_ROUNDS, DATASET_PARENTS, MixState};
 
 /// Sixteen words.
 type Words = __m512i;

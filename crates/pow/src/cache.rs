@@ -84,8 +84,9 @@ impl LightCache {
     /// The same, of another epoch; its content differs.
     #[cfg(test)]
     pub(crate) fn reduced_of(backend: Backend, epoch: Epoch, items: u32, pages: u32) -> Self {
-        let isa = Isa::new(backend).unwrap();
-        Self::generate(isa, &[(epoch, epoch.seed(), items, pages)]).unwrap().remove(0)
+        let isa = Isa::new(backend).expect("asked for by a test that knows");
+        let plan = (epoch, epoch.seed(), items, pages);
+        Self::generate(isa, &[plan]).expect("little memory").remove(0)
     }
 
     /// The same cache, worked on by another code path.

@@ -3,6 +3,11 @@
 //! What makes them fast is less the width than the waiting that it saves: up to 64 chains advance in
 //! turn, each asks for its next cache line ahead of time, and the reads overlap.
 
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+use crate::node::{FillJob, Node, Table};
+use crate::portable::{CACHE_ROUNDS, keccak512_lanes};
+
 /// Indices in one vector.
 pub(crate) const LANES: usize = 16;
 
@@ -17,6 +22,44 @@ pub(crate) const FULL_GROUPS: usize = 2;
 
 /// Cache items between the one being generated and the one whose parent is fetched ahead.
 pub(crate) const LOOK_AHEAD: usize = 12;
+
+/// Asks for an item's cache lines.
+#[inline]
+#[target_feature(enable = "sse")]
+pub(crate) fn prefetch<T>(items: *const T, index: u32) {
+    // A prefetch reads nothing: any address will do.
+    let address = items.wrapping_add(index as usize).cast::<i8>();
+    _mm_prefetch::<_MM_HINT_T0>(address);
+    if size_of::<T>() > size_of::<Node>() {
+        _mm_prefetch::<_MM_HINT_T0>(address.wrapping_add(size_of::<Node>()));
+    }
+}
+
+/// Generates one cache, fetching each item's parent ahead.
+///
+/// With scalar features only: the chain of permutations is all that counts, and passing its state
+/// through vectors makes it longer.
+#[target_feature(enable = "sse,bmi1,bmi2")]
+pub(crate) fn fill_one(job: &mut FillJob<'_>) {
+    let items = &mut *job.items;
+    let reducer = Table::new(items).reducer();
+    let mut last = Node::from_bytes(&crate::keccak512(&job.seed)).to_lanes();
+    items[0] = Node::from_lanes(&last);
+    for item in &mut items[1..] {
+        last = keccak512_lanes(last);
+        *item = Node::from_lanes(&last);
+    }
+    for _ in 0..CACHE_ROUNDS {
+        for i in 0..items.len() {
+            if let Some(ahead) = items.get(i + LOOK_AHEAD) {
+                prefetch(items.as_ptr(), reducer.reduce(ahead.0[0]));
+            }
+            let parent = items[reducer.reduce(items[i].0[0]) as usize].to_lanes();
+            last = keccak512_lanes(std::array::from_fn(|w| parent[w] ^ last[w]));
+            items[i] = Node::from_lanes(&last);
+        }
+    }
+}
 
 /// Writes out the kernels with these target features, and the doors of `Proof` to them.
 ///
@@ -82,18 +125,6 @@ macro_rules! simd_kernels {
                         }
                     }
                 }
-            }
-        }
-
-        /// Asks for an item's cache lines.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn prefetch<T>(items: *const T, index: u32) {
-            // A prefetch reads nothing: any address will do.
-            let address = items.wrapping_add(index as usize).cast::<i8>();
-            _mm_prefetch::<_MM_HINT_T0>(address);
-            if size_of::<T>() > size_of::<Node>() {
-                _mm_prefetch::<_MM_HINT_T0>(address.wrapping_add(size_of::<Node>()));
             }
         }
 
@@ -269,31 +300,6 @@ macro_rules! simd_kernels {
                 store(&mut mixes[c][1], mixed[1]);
                 mixed[S]
             })
-        }
-
-        /// Generates one cache, fetching each item's parent ahead.
-        #[target_feature(enable = $features)]
-        fn fill_one(job: &mut FillJob<'_>) {
-            let items = &mut *job.items;
-            let reducer = Table::new(items).reducer();
-            let mut last = Node::from_bytes(&crate::keccak512(&job.seed));
-            items[0] = last;
-            for item in &mut items[1..] {
-                last = keccak512_node(last);
-                *item = last;
-            }
-            for _ in 0..CACHE_ROUNDS {
-                for i in 0..items.len() {
-                    if let Some(ahead) = items.get(i + LOOK_AHEAD) {
-                        prefetch(items.as_ptr(), reducer.reduce(ahead.0[0]));
-                    }
-                    let parent = &items[reducer.reduce(items[i].0[0]) as usize];
-                    let mixed = xor(load(&last), load(parent));
-                    store(&mut last, mixed);
-                    last = keccak512_node(last);
-                    items[i] = last;
-                }
-            }
         }
 
         /// Generates two to eight caches together, one per Keccak state.

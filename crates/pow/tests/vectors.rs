@@ -48,7 +48,7 @@ fn cache(epoch: Epoch) -> &'static LightCache {
         epochs.extend(
             cases("hashimoto").iter().map(|v| Epoch::of_block(number(&v["block_number"])).unwrap()),
         );
-        epochs.extend(cases("dataset_items").iter().map(|v| epoch_of(v)));
+        epochs.extend(cases("dataset_items").iter().map(epoch_of));
         epochs.sort();
         epochs.dedup();
         let built = LightCache::build_many(&epochs).unwrap();

@@ -99,10 +99,29 @@ fn full_and_light_hashes_agree_at_every_batch_size() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a light hash takes many minutes there")]
 fn full_and_light_agree() {
     let attempt = Attempt { seal_hash: [3; 32], nonce: u64::MAX };
     let seal = crate::hashimoto_light(&cache(Backend::Portable), &attempt);
     assert_eq!(hashimoto_full(&dataset(), &attempt), seal);
+}
+
+/// What Miri sees of a hash: seed, the accesses to a dataset, the final hash.
+#[test]
+fn a_full_hash_passes_its_quick_check() {
+    let attempt = Attempt { seal_hash: [3; 32], nonce: u64::MAX };
+    let seal = hashimoto_full(&dataset(), &attempt);
+    let work = crate::Work {
+        epoch: Epoch::FIRST,
+        seal_hash: attempt.seal_hash,
+        nonce: attempt.nonce,
+        mix_hash: seal.mix_hash,
+        boundary: seal.final_hash,
+    };
+    crate::quick_check(&work).unwrap();
+    let one_less = ethnum::U256::from_be_bytes(seal.final_hash) - ethnum::U256::ONE;
+    let missed = crate::Work { boundary: one_less.to_be_bytes(), ..work };
+    assert_eq!(crate::quick_check(&missed).unwrap_err().code(), "pow.seal.result_above_boundary");
 }
 
 #[test]

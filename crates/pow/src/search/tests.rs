@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{Build, hashimoto_light, hashimoto_light_many};
+use crate::{Build, hashimoto_full, hashimoto_light_many};
 
 const ITEMS: u32 = 1021;
 const PAGES: u32 = 509;
@@ -57,8 +57,9 @@ fn finds_every_good_nonce_on_every_path() {
 fn finds_on_the_portable_path() {
     let job = Job { boundary: [0xff; 32], ..job(5, 1) };
     let cache = LightCache::reduced(Backend::Portable, 13, 5);
-    let outcome = search_light(&cache, &job, &Effort::default(), &NEVER);
-    let seal = hashimoto_light(&cache, &Attempt { seal_hash: job.seal_hash, nonce: 5 });
+    let dataset = Dataset::build_prefix(&cache, 5, &Build::on_threads(1)).unwrap();
+    let outcome = search(&dataset, &job, &Effort::default(), &NEVER);
+    let seal = hashimoto_full(&dataset, &Attempt { seal_hash: job.seal_hash, nonce: 5 });
     assert_eq!(outcome, Outcome { found: vec![Found { nonce: 5, seal }], tried: 1 });
 }
 
