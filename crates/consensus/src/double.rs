@@ -142,7 +142,7 @@ mod tests {
             assert_eq!(pow(0.5, exponent), f64::from_bits((1023 - u64::from(exponent)) << 52));
         }
         for exponent in 0..=22 {
-            assert_eq!(pow(10.0, exponent), format!("1e{exponent}").parse().unwrap());
+            assert_eq!(pow(10.0, exponent), format!("1e{exponent}").parse::<f64>().unwrap());
         }
         assert_eq!(pow(1.0, u32::MAX), 1.0);
         assert_eq!(pow(0.3, 0), 1.0);
