@@ -211,6 +211,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Returns how many bytes are left.
+    #[inline]
     pub const fn remaining(&self) -> usize {
         self.all.len() - self.position // position never passes the end
     }
@@ -245,6 +246,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] when fewer are left.
+    #[inline]
     pub fn take(&mut self, len: u64, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let remaining = self.remaining();
         let taken = usize::try_from(len)
@@ -259,6 +261,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] when fewer are left.
+    #[inline]
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
         match self.all.get(self.position..).and_then(<[u8]>::first_chunk) {
             Some(chunk) => {
@@ -277,6 +280,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] at the end.
+    #[inline]
     pub fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
         let [byte] = self.array(what)?;
         Ok(byte)
@@ -286,6 +290,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] when fewer than 4 bytes are left.
+    #[inline]
     pub fn u32_le(&mut self, what: &'static str) -> Result<u32, DecodeError> {
         Ok(u32::from_le_bytes(self.array(what)?))
     }
@@ -294,6 +299,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] when fewer than 8 bytes are left.
+    #[inline]
     pub fn u64_le(&mut self, what: &'static str) -> Result<u64, DecodeError> {
         Ok(u64::from_le_bytes(self.array(what)?))
     }
@@ -302,6 +308,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] at the end of the input.
+    #[inline]
     pub fn compact_size(&mut self, what: &'static str) -> Result<u64, DecodeError> {
         let (value, minimal) = compact_size::read(self, what)?;
         if !minimal {
@@ -314,6 +321,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] when the input is shorter.
+    #[inline]
     pub fn var_bytes(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let len = self.compact_size(what)?;
         self.take(len, what)

@@ -69,6 +69,7 @@ impl Script {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] when the input is shorter than it says.
+    #[inline]
     pub fn decode_code(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let bytes = decoder.var_bytes("script")?;
         if bytes.contains(&Opcode::MARKER.byte())

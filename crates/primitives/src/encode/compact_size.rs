@@ -51,6 +51,7 @@ impl Decode for CompactSize {
 }
 
 /// Reads a number and tells whether its form was the shortest.
+#[inline]
 pub(super) fn read(
     decoder: &mut Decoder<'_>,
     what: &'static str,
