@@ -70,18 +70,42 @@ impl AddressError {
 
 /// Decodes Base58Check text of `N` bytes.
 pub(crate) fn base58check<const N: usize>(text: &str) -> Result<[u8; N], AddressError> {
+    decode_check(text)?.try_into().map_err(|_| AddressError::Form)
+}
+
+/// Decodes Base58Check text of at most 64 characters.
+fn decode_check(text: &str) -> Result<Vec<u8>, AddressError> {
     // Base58 decoding is quadratic; nothing that is decoded here is longer than this.
     if text.len() > 64 {
         return Err(AddressError::Form);
     }
-    let payload = base58ck::decode_check(text).map_err(|error| {
+    base58ck::decode_check(text).map_err(|error| {
         if error.incorrect_checksum().is_some() {
             AddressError::Checksum
         } else {
             AddressError::Form
         }
-    })?;
-    payload.try_into().map_err(|_| AddressError::Form)
+    })
+}
+
+/// Version byte of stealth addresses on every network (chain.md 5.1).
+const STEALTH_VERSION: u8 = 0x2a;
+
+/// Tells whether a text of at most 64 characters is a stealth address.
+///
+/// Layout behind the version: one option byte (0 or 1), a 33-byte key, a count N, N keys, a signature
+/// count, a prefix length in bits, and that many bits. Nothing of ours sends to one; they matter
+/// because no identity may look like an address (chain.md 3.6, docs/decisions/0017).
+pub(crate) fn is_stealth_text(text: &str) -> bool {
+    let Ok(payload) = decode_check(text) else { return false };
+    let [STEALTH_VERSION, 0 | 1, rest @ ..] = payload.as_slice() else { return false };
+    let Some((_, [count, rest @ ..])) = rest.split_at_checked(33) else { return false };
+    match rest.get(usize::from(*count) * 33..) {
+        Some([_, prefix_bits, prefix @ ..]) => {
+            prefix.len() == usize::from(*prefix_bits).div_ceil(8)
+        }
+        _ => false,
+    }
 }
 
 /// Encodes bytes as Base58Check text.
@@ -149,7 +173,35 @@ pub fn text_or_blackhole(address: Option<&Address>, format: &AddressFormat) -> A
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, AddressFormat, BLACKHOLE_TEXT};
+    use super::{Address, AddressFormat, BLACKHOLE_TEXT, is_stealth_text, to_base58check};
+
+    #[test]
+    fn stealth_addresses_are_told_by_their_layout() {
+        // Version, options, key, no further keys, no signatures, no prefix: the shortest form.
+        let mut shortest = vec![0x2a, 0];
+        shortest.extend([2; 33]);
+        shortest.extend([0, 0, 0]);
+        let text = to_base58check(&shortest);
+        assert!(text.len() <= 64, "a name may be this long: {}", text.len());
+        assert!(is_stealth_text(&text));
+        let with = |change: fn(&mut Vec<u8>)| {
+            let mut payload = shortest.clone();
+            change(&mut payload);
+            is_stealth_text(&to_base58check(&payload))
+        };
+        assert!(with(|p| p[1] = 1));
+        assert!(!with(|p| p[0] = 0x2b));
+        assert!(!with(|p| p[1] = 2));
+        assert!(!with(|p| p[35] = 1), "a key is missing");
+        assert!(with(|p| {
+            p[37] = 8;
+            p.push(0xaa);
+        }));
+        assert!(!with(|p| p[37] = 8), "the prefix is missing");
+        assert!(!with(|p| p.push(0)), "something follows");
+        assert!(!with(|p| p.truncate(36)));
+        assert!(!is_stealth_text("x"));
+    }
 
     #[test]
     fn both_ways_and_each_error() {

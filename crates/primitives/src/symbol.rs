@@ -1,6 +1,6 @@
 //! Which bytes may name an asset, a certificate, an identity or a unique item (chain.md 3.6).
 
-use crate::address::{Address, AddressFormat};
+use crate::address::{Address, AddressFormat, is_stealth_text};
 
 /// The longest name of any kind in bytes.
 pub const MAX_SYMBOL_BYTES: usize = 64;
@@ -188,9 +188,8 @@ pub fn check_did_name(name: &[u8], words: bool, format: &AddressFormat) -> Resul
     if words {
         check_words(&name.to_ascii_uppercase())?;
     }
-    // A stealth address is never short enough to be a name, so these are all address texts.
-    let is_address =
-        std::str::from_utf8(name).is_ok_and(|text| Address::parse(text, format).is_ok());
+    let is_address = std::str::from_utf8(name)
+        .is_ok_and(|text| Address::parse(text, format).is_ok() || is_stealth_text(text));
     if is_address { Err(SymbolError::IsAddress) } else { Ok(()) }
 }
 
