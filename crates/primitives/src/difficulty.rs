@@ -57,12 +57,21 @@ impl fmt::Display for Difficulty {
     }
 }
 
-impl FromStr for Difficulty {
-    type Err = std::num::ParseIntError;
+/// A text that is no decimal number of 256 bits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a decimal number below 2^256, found {0:?}")]
+pub struct ParseDifficultyError(String);
 
-    /// Parses a decimal number.
+impl FromStr for Difficulty {
+    type Err = ParseDifficultyError;
+
+    /// Parses decimal digits, and nothing else.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        U256::from_str_radix(text, 10).map(Self)
+        let error = || ParseDifficultyError(text.chars().take(80).collect());
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(error());
+        }
+        U256::from_str_radix(text, 10).map(Self).map_err(|_| error())
     }
 }
 
@@ -117,6 +126,16 @@ mod tests {
         assert_eq!(Difficulty::from_u64(0).boundary(), U256::ZERO);
         assert_eq!(Difficulty::from_u64(1).boundary(), U256::MAX);
         assert_eq!(Difficulty::from_u64(2).boundary(), U256::MAX >> 1);
+    }
+
+    #[test]
+    fn text_is_digits_only() {
+        assert_eq!("12".parse(), Ok(Difficulty::from_u64(12)));
+        let largest = Difficulty::new(U256::MAX);
+        assert_eq!(largest.to_string().parse(), Ok(largest));
+        for bad in ["", "+1", "-1", "0x1", "1 ", &format!("{}0", U256::MAX)] {
+            assert!(bad.parse::<Difficulty>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

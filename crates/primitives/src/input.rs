@@ -82,6 +82,10 @@ impl FromStr for OutPoint {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || ParseOutPointError(text.chars().take(100).collect());
         let (txid, index) = text.split_once(':').ok_or_else(error)?;
+        // `parse` alone would also take a plus sign.
+        if !index.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(error());
+        }
         Ok(Self {
             txid: txid.parse().map_err(|_| error())?,
             index: index.parse().map_err(|_| error())?,
@@ -134,5 +138,23 @@ impl Decode for Input {
             Script::decode_code(decoder)?
         };
         Ok(Self { previous, script, sequence: decoder.u32_le("input sequence")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OutPoint;
+    use crate::hash::TxId;
+
+    #[test]
+    fn text_both_ways_and_nothing_else() {
+        let outpoint = OutPoint::new(TxId::from_bytes([7; 32]), 5);
+        let text = outpoint.to_string();
+        assert_eq!(text.parse(), Ok(outpoint));
+        let txid = outpoint.txid.to_string();
+        for index in ["", "+5", "-1", "4294967296", "5 "] {
+            assert!(format!("{txid}:{index}").parse::<OutPoint>().is_err(), "{index:?}");
+        }
+        assert!(txid.parse::<OutPoint>().is_err());
     }
 }

@@ -221,6 +221,14 @@ pub struct AssetDetailJson<'a> {
     pub address: &'a AddressText,
     /// Free text.
     pub description: &'a Text,
+    /// The two unused bytes, where they are not 0 as they should be.
+    #[serde(skip_serializing_if = "is_unused")]
+    pub unused: [u8; 2],
+}
+
+/// Tells whether the unused bytes of an issue record are as they should be.
+fn is_unused(bytes: &[u8; 2]) -> bool {
+    *bytes == [0; 2]
 }
 
 /// An attachment.
@@ -265,6 +273,7 @@ fn payload(payload: &Payload) -> PayloadJson<'_> {
                 issuer: &detail.issuer,
                 address: &detail.address,
                 description: &detail.description,
+                unused: detail.unused,
             };
             if detail.threshold.is_secondary() {
                 PayloadJson::AssetSecondaryissue(shown)
