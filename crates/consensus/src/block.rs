@@ -17,5 +17,5 @@ mod stake;
 
 pub use body::BlockBody;
 pub use check::{BodyRejection, CheckedBlock, check_block};
-pub use connect::{connect_block, connect_checkpointed_block, connect_genesis};
+pub use connect::{connect_block, connect_checkpointed_block, connect_genesis, is_vouched_for};
 pub use pending::{ConnectedBlock, PendingBlock, ScriptJob, ScriptVerdict};

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use mvs_primitives::difficulty::{Difficulty, Work};
 
-use crate::block::{CheckedBlock, ConnectedBlock, PendingBlock, connect_block};
-use crate::error::{BlockRuleError, Rejection};
+use crate::block::{
+    CheckedBlock, ConnectedBlock, PendingBlock, connect_block, connect_checkpointed_block,
+    is_vouched_for,
+};
+use crate::checkpoint::Vouched;
+use crate::error::{BlockRuleError, Fault, Rejection};
 use crate::header_view::HeaderView;
 use crate::params::Params;
 use crate::state::{Overlay, StateDelta, StateView};
@@ -28,37 +32,50 @@ pub struct BranchOutcome {
     pub connected: Vec<ConnectedBlock>,
     /// Why the next one does not; `None` when all hold. The blocks before it may still be heavier
     /// than the current ones (the branch is cut there and weighed again).
-    pub stopped: Option<Rejection<BlockRuleError>>,
+    pub stopped: Option<BlockRuleError>,
 }
 
 /// Connects a branch on top of a fork, on an overlay: the state at the tip is only read.
 ///
 /// `undone` are the changes of the current blocks above the fork, highest first. `headers` holds the
-/// branch's headers up to the parent of its last block. `finish` runs the scripts of a block, on
-/// whatever threads the caller has.
+/// branch's headers up to the parent of its last block, `vouched` those that a checkpoint vouches
+/// for. `finish` runs the scripts of a block, on whatever threads the caller has.
+///
+/// # Errors
+/// A [`Fault`] of ours: then nothing is known about the branch.
 pub fn connect_branch<V: StateView>(
     params: &Params,
+    vouched: &Vouched,
     headers: &dyn HeaderView,
     tip: V,
     undone: &[&StateDelta],
     branch: &[Arc<CheckedBlock>],
     mut finish: impl FnMut(PendingBlock) -> Result<ConnectedBlock, Rejection<BlockRuleError>>,
-) -> BranchOutcome {
+) -> Result<BranchOutcome, Fault> {
     let mut state = Overlay::new(tip);
     for delta in undone {
         state.undo(delta);
     }
-    let mut connected = Vec::with_capacity(branch.len());
+    let mut connected: Vec<ConnectedBlock> = Vec::with_capacity(branch.len());
     for block in branch {
-        match connect_block(params, headers, &state, Arc::clone(block)).and_then(&mut finish) {
-            Ok(block) => {
-                state.apply(block.delta());
-                connected.push(block);
+        let outcome = if is_vouched_for(params, vouched, block) {
+            connect_checkpointed_block(params, vouched, &state, Arc::clone(block))
+        } else {
+            connect_block(params, headers, &state, Arc::clone(block)).and_then(&mut finish)
+        };
+        match outcome {
+            Ok(done) if Arc::ptr_eq(done.block(), block) => {
+                state.apply(done.delta());
+                connected.push(done);
             }
-            Err(rejection) => return BranchOutcome { connected, stopped: Some(rejection) },
+            Ok(_) => return Err(Fault::Broken("another block was finished")),
+            Err(Rejection::Fault(fault)) => return Err(fault),
+            Err(Rejection::Rule(rule)) => {
+                return Ok(BranchOutcome { connected, stopped: Some(rule) });
+            }
         }
     }
-    BranchOutcome { connected, stopped: None }
+    Ok(BranchOutcome { connected, stopped: None })
 }
 
 #[cfg(test)]

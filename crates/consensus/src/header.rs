@@ -79,7 +79,7 @@ impl PlacedHeader {
         self.median_time_past
     }
 
-    /// Tells whether no stake block comes before it, as chain.md 9.3 counts.
+    /// Tells whether this is a stake block before which no other comes, as chain.md 9.3 counts.
     pub const fn is_before_stake(&self) -> bool {
         self.is_before_stake
     }
@@ -221,11 +221,11 @@ pub fn screen_header(
         demand(known, HeaderRuleError::Checkpoint { height, expected: *expected })?;
     }
     check_run(params, view, header.version, height)?;
-    check_time(params, view, header, height, now_secs)?;
     let required = required_bits(params, &view, header.version, header.timestamp, height)
         .ok_or(Fault::Broken("the parent's header is missing"))?;
     demand(header.bits == required, HeaderRuleError::Bits { found: header.bits, required })?;
-    Ok(())
+    // Last, because it may mean "ask again": only what is otherwise right is worth keeping.
+    check_time(params, view, header, height, now_secs)
 }
 
 /// chain.md 8.1.3.
@@ -294,7 +294,9 @@ pub fn accept_header(
     let median_time_past = median_time_past(&view, height)
         .ok_or(Fault::Broken("headers of the branch are missing"))?
         .unix_secs();
-    let is_before_stake = is_before_stake(params, view, height);
+    // Only stake blocks are asked; for others the walk back would be for nothing.
+    let is_before_stake =
+        header.version == BlockVersion::POS && is_before_stake(params, view, height);
     Ok(PlacedHeader { header, hash, height, median_time_past, is_before_stake })
 }
 

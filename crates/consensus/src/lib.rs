@@ -21,6 +21,7 @@
 pub mod attachment;
 pub mod block;
 pub mod branch;
+pub mod checkpoint;
 pub mod difficulty;
 pub mod double;
 pub mod error;

@@ -166,17 +166,27 @@ pub struct Strictness {
     pub matched_extra_coinbases: bool,
     /// The header's number must be its height (chain.md 8.1).
     pub header_number: bool,
-    /// Sums of asset quantities must not wrap around (chain.md 7.10.7).
+    /// Sums of asset quantities must not wrap around (chain.md 7.6, 7.10.7).
     pub asset_sums: bool,
+    /// The certificates of the stake genesis transaction carry no coin (chain.md 9.3).
+    pub empty_genesis_certs: bool,
 }
 
 impl Strictness {
     /// Everything on: what every network uses.
-    pub const STRICT: Self =
-        Self { matched_extra_coinbases: true, header_number: true, asset_sums: true };
+    pub const STRICT: Self = Self {
+        matched_extra_coinbases: true,
+        header_number: true,
+        asset_sums: true,
+        empty_genesis_certs: true,
+    };
     /// Everything off: what the chain's first node does.
-    pub const REFERENCE: Self =
-        Self { matched_extra_coinbases: false, header_number: false, asset_sums: false };
+    pub const REFERENCE: Self = Self {
+        matched_extra_coinbases: false,
+        header_number: false,
+        asset_sums: false,
+        empty_genesis_certs: false,
+    };
 }
 
 /// What transactions cost (chain.md 6.7).
@@ -230,7 +240,8 @@ pub struct Params {
     /// Known blocks in ascending order, genesis first. Blocks at or below the last one are
     /// connected without script checks and transaction rules (chain.md 6.8).
     pub checkpoints: Vec<KnownBlock>,
-    /// Blocks that are accepted although they break a rule (chain.md 6.10).
+    /// Blocks that are accepted although they break a rule that needs the state (chain.md 6.10). The
+    /// body must still be the one that the header means (docs/decisions/0016).
     pub exceptions: Vec<KnownBlock>,
     /// Whom the stake-era genesis transaction pays.
     pub foundation: Address,

@@ -103,6 +103,19 @@ pub trait StateView {
     /// # Errors
     /// [`Fault`] when the state cannot be read.
     fn stake_deposits(&self, address: &Address) -> Result<Vec<StakeDeposit>, Fault>;
+
+    /// Tells whether one of an address's stake deposits passes a test. An implementation should stop
+    /// at the first that does: anybody can lock many small outputs on anybody's address.
+    ///
+    /// # Errors
+    /// [`Fault`] when the state cannot be read.
+    fn any_stake_deposit(
+        &self,
+        address: &Address,
+        test: &dyn Fn(&StakeDeposit) -> bool,
+    ) -> Result<bool, Fault> {
+        Ok(self.stake_deposits(address)?.iter().any(test))
+    }
 }
 
 impl<V: StateView + ?Sized> StateView for &V {
@@ -136,5 +149,12 @@ impl<V: StateView + ?Sized> StateView for &V {
     }
     fn stake_deposits(&self, address: &Address) -> Result<Vec<StakeDeposit>, Fault> {
         (**self).stake_deposits(address)
+    }
+    fn any_stake_deposit(
+        &self,
+        address: &Address,
+        test: &dyn Fn(&StakeDeposit) -> bool,
+    ) -> Result<bool, Fault> {
+        (**self).any_stake_deposit(address, test)
     }
 }

@@ -7,13 +7,14 @@ use mvs_consensus::block::{
     connect_genesis,
 };
 use mvs_consensus::branch::{connect_branch, replaces, work_of};
+use mvs_consensus::checkpoint::Vouched;
 use mvs_consensus::error::{BlockRuleError, HeaderRuleError, Rejection, TxRuleError};
 use mvs_consensus::header::{CheckedHeader, HeaderRejection, Parent, accept_header, check_headers};
 use mvs_consensus::header_view::{HeaderChain, HeaderView, median_time_past};
 use mvs_consensus::params::Params;
 use mvs_consensus::script::{CacheUse, InputContext, ScriptError, verify_input};
 use mvs_consensus::state::{Coin, MemoryState, StateDelta, StateView};
-use mvs_consensus::tx::{ConnectedTx, Place, TxContext, TxKind, connect_tx};
+use mvs_consensus::tx::{ConnectedTx, Place, TxContext, check_tx, connect_tx};
 use mvs_pow::CacheSet;
 use mvs_primitives::encode::DecodeError;
 use mvs_primitives::hash::BlockHash;
@@ -269,12 +270,18 @@ impl MemoryChain {
         for block in &placed {
             headers.push(block.header().header());
         }
-        let outcome =
-            connect_branch(&self.params, &headers, &self.state, &undone, &placed, |pending| {
-                pending.finish_here(CacheUse::Off)
-            });
+        let outcome = connect_branch(
+            &self.params,
+            &Vouched::nothing(),
+            &headers,
+            &self.state,
+            &undone,
+            &placed,
+            |pending| pending.finish_here(CacheUse::Off),
+        )
+        .map_err(Rejection::<BlockRuleError>::Fault)?;
         if let Some(stopped) = outcome.stopped {
-            refusal = Some(stopped.into());
+            refusal = Some(Rejection::Rule(stopped).into());
         }
         let bits = |block: &ConnectedBlock| block.block().header().header().bits;
         let new = work_of(outcome.connected.iter().map(bits));
@@ -351,11 +358,13 @@ impl MemoryChain {
             state: &self.state,
             place: Place::Pool,
         };
-        if TxKind::of(transaction, &self.params.addresses) == TxKind::Coinbase {
-            let first = TxRuleError::NullInput { input: 0 };
-            return Err(Rejection::Rule(first).into());
-        }
-        let spent = self.spent_by(transaction)?;
+        // What needs no coins comes first, so that a bad transaction cannot make us fetch any.
+        let spent = if transaction.is_coinbase() {
+            Vec::new()
+        } else {
+            check_tx(&self.params, tip.height, transaction).map_err(Rejection::Rule)?;
+            self.spent_by(transaction)?
+        };
         let connected = connect_tx(&context, transaction, &spent)?;
         for (index, coin) in spent.iter().enumerate() {
             let input = InputContext::new(transaction, index, &coin.output.script, |text| {

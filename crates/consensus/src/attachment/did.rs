@@ -1,5 +1,8 @@
 //! Identities, and attachments that name identities and addresses (chain.md 7.11).
 
+use std::collections::HashSet;
+
+use mvs_primitives::address::Address;
 use mvs_primitives::attachment::{Did, DidStatus, Payload};
 use mvs_primitives::output::Output;
 use mvs_primitives::text::{AddressText, DidName};
@@ -17,9 +20,10 @@ pub(crate) fn check(
     spent: &[Coin],
 ) -> Result<(), Rejection<TxRuleError>> {
     let mut dids = 0usize;
+    let mut senders = Senders { spent, owners: None };
     for (index, output) in transaction.outputs.iter().enumerate() {
         check_address(context, index, output).map_err(broken)?;
-        check_binding(context, index, output, spent)?;
+        check_binding(context, index, output, &mut senders)?;
         if let Payload::Did(did) = &output.attachment.payload {
             dids += 1;
             demand(dids == 1, TxRuleError::DidSingle).map_err(broken)?;
@@ -51,23 +55,22 @@ fn check_address(
     demand(same, TxRuleError::AddressMismatch { output: index })
 }
 
-/// chain.md 7.11.2, 7.11.3 and 7.11.6.
+/// chain.md 7.11.2, 7.11.3 and 7.11.6. `senders` are the owners of the spent coins.
 fn check_binding(
     context: &TxContext<'_>,
     index: usize,
     output: &Output,
-    spent: &[Coin],
+    senders: &mut Senders<'_>,
 ) -> Result<(), Rejection<TxRuleError>> {
     let Some(binding) = output.attachment.version.binding() else { return Ok(()) };
     if !binding.to_did.is_empty() {
-        let lives = lives_at(context, &binding.to_did, output)?;
+        let home = home_of(context, &binding.to_did)?;
+        let lives = home == Some(super::owner_of(output));
         demand(lives, TxRuleError::ToDidUnbound { output: index }).map_err(broken)?;
     }
     if !binding.from_did.is_empty() {
-        let mut lives = false;
-        for coin in spent {
-            lives |= lives_at(context, &binding.from_did, &coin.output)?;
-        }
+        let home = home_of(context, &binding.from_did)?;
+        let lives = home.is_some_and(|home| senders.contains(&home));
         demand(lives, TxRuleError::FromDidUnbound { output: index }).map_err(broken)?;
     }
     let owner = match &output.attachment.payload {
@@ -79,15 +82,29 @@ fn check_binding(
     demand(same, TxRuleError::OwnerMismatch { output: index }).map_err(broken)
 }
 
-/// Tells whether an identity lives at the address of an output. A script without an address passes
-/// for the blackhole (QUIRK, chain.md 5.4).
-fn lives_at(
+/// Returns where an identity lives. A script without an address passes for the blackhole (QUIRK,
+/// chain.md 5.4).
+fn home_of(
     context: &TxContext<'_>,
     name: &DidName,
-    output: &Output,
-) -> Result<bool, Rejection<TxRuleError>> {
-    let Some(did) = context.state.did(name)? else { return Ok(false) };
-    Ok(did.address == super::owner_of(output))
+) -> Result<Option<Address>, Rejection<TxRuleError>> {
+    Ok(context.state.did(name)?.map(|did| did.address))
+}
+
+/// The owners of the spent coins, collected when first asked for: a large transaction with many
+/// bound outputs must not look at every input for every output.
+struct Senders<'a> {
+    spent: &'a [Coin],
+    owners: Option<HashSet<Address>>,
+}
+
+impl Senders<'_> {
+    fn contains(&mut self, address: &Address) -> bool {
+        let spent = self.spent;
+        self.owners
+            .get_or_insert_with(|| spent.iter().map(|coin| super::owner_of(&coin.output)).collect())
+            .contains(address)
+    }
 }
 
 /// chain.md 7.11.4 and 7.11.5.

@@ -1,5 +1,7 @@
 //! Unique items (chain.md 7.9).
 
+use std::collections::HashSet;
+
 use mvs_primitives::attachment::{MitStatus, Payload};
 use mvs_primitives::text::AddressText;
 use mvs_primitives::transaction::Transaction;
@@ -22,11 +24,16 @@ pub(crate) fn check(
     let format = &context.params.addresses;
     let mut common: First<AddressText> = First::default();
     let mut symbol = None;
+    let mut symbols = HashSet::new();
     let (mut registers, mut transfers) = (0usize, 0usize);
     for (index, output) in transaction.outputs.iter().enumerate() {
         let elsewhere = TxRuleError::MitAddress { output: index };
         match &output.attachment.payload {
             Payload::Mit(mit) => {
+                // No block may hold two (chain.md 3.6); a loose transaction that did would spoil
+                // every template that it gets into.
+                let new = symbols.insert(&mit.symbol);
+                demand(new, TxRuleError::MitTwice { output: index }).map_err(broken)?;
                 symbol = Some(&mit.symbol);
                 match mit.status {
                     MitStatus::Register { .. } => {
@@ -38,7 +45,10 @@ pub(crate) fn check(
                             .map_err(broken)?;
                     }
                     MitStatus::Transfer => transfers += 1,
-                    MitStatus::Other(_) => {}
+                    // Neither a registration nor a transfer, so it does not belong here (7.9.3).
+                    MitStatus::Other(_) => {
+                        return Err(broken(TxRuleError::MitOutputs { output: index }));
+                    }
                 }
             }
             Payload::Etp => {

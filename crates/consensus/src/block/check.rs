@@ -14,9 +14,9 @@ use mvs_primitives::script::{Script, ScriptBuilder, script_number};
 use mvs_primitives::transaction::Transaction;
 
 use super::body::BlockBody;
-use super::signature::verify_block_signature;
+use super::signature::check_signature;
 use crate::attachment::cert::WITNESS_PREFIX;
-use crate::error::{BlockRuleError, BodyMismatch, demand};
+use crate::error::{BlockRuleError, BodyMismatch, TxRuleError, demand};
 use crate::header::PlacedHeader;
 use crate::params::Params;
 use crate::script::count_sigops;
@@ -96,7 +96,7 @@ pub fn check_block(
     header: PlacedHeader,
     body: BlockBody,
 ) -> Result<Arc<CheckedBlock>, BodyRejection> {
-    check_is_meant(params, &header, &body)?;
+    check_is_meant(&header, &body)?;
     let block = body.block();
     let size = block.nominal_size();
     let max = params.limits.block_bytes;
@@ -106,19 +106,16 @@ pub fn check_block(
         block.transactions.iter().map(|tx| TxKind::of(tx, &params.addresses)).collect();
     check_order(params, &header, block, &kinds)?;
     check_distinct(body.txids())?;
+    check_distinct_inputs(&body, &kinds)?;
     check_sigops(params, block)?;
     // Last, because it is about the body's form and not its content: an invalid block is called so
     // even when somebody spoilt its signature on the way.
-    demand(verify_block_signature(&header, block), BodyMismatch::Signature)?;
+    check_signature(&header, block)?;
     Ok(Arc::new(CheckedBlock { header, body, kinds }))
 }
 
 /// Is this the body that the header means?
-fn check_is_meant(
-    params: &Params,
-    header: &PlacedHeader,
-    body: &BlockBody,
-) -> Result<(), BodyMismatch> {
+fn check_is_meant(header: &PlacedHeader, body: &BlockBody) -> Result<(), BodyMismatch> {
     let block = body.block();
     demand(block.header == *header.header(), BodyMismatch::Header)?;
     let form_fits = match block.proof {
@@ -128,12 +125,7 @@ fn check_is_meant(
     };
     demand(form_fits, BodyMismatch::ProofForm)?;
     let computed = compute_root(body.txids());
-    let is_exception = params
-        .exceptions
-        .iter()
-        .any(|known| known.height == header.height() && known.hash == header.hash());
-    let same = computed.root == block.header.merkle || is_exception;
-    demand(same, BodyMismatch::MerkleRoot)?;
+    demand(computed.root == block.header.merkle, BodyMismatch::MerkleRoot)?;
     demand(!computed.is_malleated, BodyMismatch::Malleated)
 }
 
@@ -220,7 +212,9 @@ fn check_pos_genesis(params: &Params, outputs: &[Output]) -> Result<(), BlockRul
     let count = usize::try_from(params.pos_genesis.witness_certs).unwrap_or(usize::MAX);
     demand(certs.len() == count, wrong(outputs.len()))?;
     for (index, output) in certs.iter().enumerate() {
-        let fits = pays_foundation(output)
+        let is_empty = output.value.is_zero() || !params.strictness.empty_genesis_certs;
+        let fits = is_empty
+            && pays_foundation(output)
             && match &output.attachment.payload {
                 Payload::Cert(cert) => {
                     cert.cert_type() == CertType::WITNESS
@@ -248,6 +242,33 @@ fn check_distinct(txids: &[TxId]) -> Result<(), BlockRuleError> {
         None => Ok(()),
         Some(txid) => Err(BlockRuleError::DuplicateTx { txid: *txid }),
     }
+}
+
+/// chain.md 7.2.3, 8.3.3 (CVE-2018-17144). No state is needed to see it, and it must be seen before
+/// any: a block that names one large coin over and over would be a way to fill our memory.
+fn check_distinct_inputs(body: &BlockBody, kinds: &[TxKind]) -> Result<(), BlockRuleError> {
+    let mut taken = HashSet::new();
+    for (index, (transaction, kind)) in body.block().transactions.iter().zip(kinds).enumerate() {
+        if *kind == TxKind::Coinbase {
+            continue;
+        }
+        for (number, input) in transaction.inputs.iter().enumerate() {
+            let previous = input.previous;
+            if taken.insert(previous) {
+                continue;
+            }
+            // Inside one transaction the rule has a name of its own.
+            let inside = transaction.inputs.iter().take(number).any(|i| i.previous == previous);
+            let txid = body.txids().get(index).copied().unwrap_or_default();
+            return Err(if inside {
+                let error = Box::new(TxRuleError::DuplicateInput { previous });
+                BlockRuleError::Tx { index, txid, error }
+            } else {
+                BlockRuleError::DoubleSpend { index }
+            });
+        }
+    }
+    Ok(())
 }
 
 /// chain.md 8.1.9, first count. A coinbase's input script is data and counts nothing.

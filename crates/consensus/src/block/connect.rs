@@ -8,14 +8,15 @@ use mvs_primitives::attachment::Payload;
 use mvs_primitives::input::OutPoint;
 
 use super::check::CheckedBlock;
-use super::delta::{MovedCoins, in_tx, move_coins, register};
-use super::pending::{ConnectedBlock, PendingBlock};
+use super::delta::{MovedCoins, Registered, in_tx, move_coins, register};
+use super::pending::{ConnectedBlock, PendingBlock, is_model};
 use super::{reward, stake};
 use crate::attachment::owner_of;
-use crate::error::{BlockRuleError, Fault, Rejection, broken, demand};
+use crate::checkpoint::Vouched;
+use crate::error::{BlockRuleError, Fault, Rejection, StakeRuleError, broken, demand};
 use crate::header_view::HeaderView;
-use crate::params::Params;
-use crate::script::count_p2sh_sigops;
+use crate::params::{KnownBlock, Params};
+use crate::script::{CacheUse, InputContext, count_p2sh_sigops, verify_input};
 use crate::state::{CertKey, StateView};
 use crate::tx::{Place, TxContext, TxKind, connect_tx};
 
@@ -33,33 +34,44 @@ pub fn connect_block(
 ) -> Result<PendingBlock, Rejection<BlockRuleError>> {
     check_txs_new(state, &block)?;
     reward::check_deposits(params, &block).map_err(broken)?;
+    check_stake(params, state, &block)?;
     let coins = move_coins(state, &block)?;
-    check_stake(params, state, &block, &coins)?;
     check_p2sh_sigops(params, &block, &coins).map_err(broken)?;
     let fees = connect_txs(params, headers, state, &block, &coins)?;
     reward::check_value(params, &block, fees).map_err(broken)?;
     reward::check_asset_reward(state, &block)?;
     check_unique(&block).map_err(broken)?;
-    let (delta, spent) = register(state, &block, coins)?;
+    let Registered { delta, spent, supply_overflowed } = register(state, &block, coins)?;
+    let fits = !supply_overflowed || !params.strictness.asset_sums;
+    demand(fits, BlockRuleError::SupplyOverflow).map_err(broken)?;
     Ok(PendingBlock::new(block, spent, delta, fees))
 }
 
-/// Connects a block at or below the last checkpoint: what it spends must exist, everything else is
-/// vouched for by the checkpoint's hash (chain.md 6.8).
+/// Tells whether a block is connected by [`connect_checkpointed_block`]: an ancestor of a checkpoint
+/// (chain.md 6.8), or one of the network's exceptions (chain.md 6.10).
+pub fn is_vouched_for(params: &Params, vouched: &Vouched, block: &CheckedBlock) -> bool {
+    let (height, hash) = (block.header().height(), block.header().hash());
+    let is_exception = |known: &KnownBlock| known.height == height && known.hash == hash;
+    vouched.covers(height, &hash) || params.exceptions.iter().any(is_exception)
+}
+
+/// Connects a block that a checkpoint or the network's list of exceptions vouches for: what it spends
+/// must exist, nothing else is asked.
 ///
 /// # Errors
-/// A rule that is broken; a fault when the block is above the last checkpoint.
+/// A rule that is broken; a fault when nothing vouches for the block.
 pub fn connect_checkpointed_block(
     params: &Params,
+    vouched: &Vouched,
     state: &dyn StateView,
     block: Arc<CheckedBlock>,
 ) -> Result<ConnectedBlock, Rejection<BlockRuleError>> {
-    if block.header().height() > params.last_checkpoint() {
-        return Err(Fault::Broken("a block above the last checkpoint needs every check").into());
+    if !is_vouched_for(params, vouched, &block) {
+        return Err(Fault::Broken("a block without a voucher needs every check").into());
     }
     let coins = move_coins(state, &block)?;
     let fees = unchecked_fees(&block, &coins);
-    let (delta, _) = register(state, &block, coins)?;
+    let delta = register(state, &block, coins)?.delta;
     Ok(ConnectedBlock::checkpointed(block, delta, fees))
 }
 
@@ -72,7 +84,7 @@ pub fn connect_genesis(params: &Params) -> Result<ConnectedBlock, Fault> {
     let state = crate::state::MemoryState::new();
     let wrong = |_| Fault::Broken("the network's genesis block spends or repeats something");
     let coins = move_coins(&state, &block).map_err(wrong)?;
-    let (delta, _) = register(&state, &block, coins)?;
+    let delta = register(&state, &block, coins)?.delta;
     Ok(ConnectedBlock::checkpointed(Arc::new(block), delta, Amount::ZERO))
 }
 
@@ -113,19 +125,28 @@ fn check_txs_new(
     }
 }
 
+/// chain.md 9.2, before anything else is fetched: a stake block's header costs its maker no work, so
+/// what it may make us do must be little until its stake is known to be good.
 fn check_stake(
     params: &Params,
     state: &dyn StateView,
     block: &CheckedBlock,
-    coins: &MovedCoins,
 ) -> Result<(), Rejection<BlockRuleError>> {
     if !block.is_stake() {
         return Ok(());
     }
-    let missing = || broken(BlockRuleError::Stake(crate::error::StakeRuleError::Missing));
-    let staked = coins.spent.get(1).and_then(|spent| spent.first()).ok_or_else(missing)?;
-    stake::check_stake(params, state, block, staked)
-        .map_err(|error| error.map_rule(BlockRuleError::Stake))
+    let missing = || broken(BlockRuleError::Stake(StakeRuleError::Missing));
+    let coinstake = block.block().transactions.get(1).ok_or_else(missing)?;
+    let input = coinstake.inputs.first().ok_or_else(missing)?;
+    // A coin that this very block creates is far too young, so the parent's state is all.
+    let staked = state.coin(&input.previous)?.ok_or_else(missing)?;
+    stake::check_stake(params, state, block, &staked)
+        .map_err(|error| error.map_rule(BlockRuleError::Stake))?;
+    // Whoever stakes must own what he stakes: the scripts of this one input run at once.
+    let context = InputContext::new(coinstake, 0, &staked.output.script, is_model)
+        .ok_or(Fault::Broken("a coinstake has an input"))?;
+    verify_input(&context, CacheUse::Off)
+        .map_err(|error| broken(BlockRuleError::Script { index: 1, input: 0, error }))
 }
 
 /// chain.md 2.2 and 4.5, second count.

@@ -40,7 +40,7 @@ pub struct PendingBlock {
 }
 
 /// What `CHECKATTENUATIONVERIFY` asks of a text.
-fn is_model(text: &[u8]) -> bool {
+pub(super) fn is_model(text: &[u8]) -> bool {
     AttenuationModel::parse(text).is_ok()
 }
 

@@ -30,11 +30,6 @@ pub(super) fn check_stake(
     let Some(input) = block.block().transactions.get(1).and_then(|tx| tx.inputs.first()) else {
         return Err(broken(StakeRuleError::Missing));
     };
-    let owner = input.script.address().unwrap_or(Address::Blackhole);
-    let deposits = state.stake_deposits(&owner)?;
-    let entitled = deposits.iter().any(|deposit| entitles(params, deposit, placed.height()));
-    demand(entitled, StakeRuleError::Deposit).map_err(broken)?;
-
     let (found, min) = (staked.output.value, params.stake.stake_min_value);
     demand(found >= min, StakeRuleError::Value { found, min }).map_err(broken)?;
     let needed = min_stake_age(&params.stake, header.bits);
@@ -44,7 +39,12 @@ pub(super) fn check_stake(
     demand(is_spendable(params, staked, height), StakeRuleError::Locked).map_err(broken)?;
     let weight = stake_weight(&params.stake, found);
     let kernel = header.stake_kernel(&input.previous);
-    demand(kernel_meets(&kernel, weight, header.bits), StakeRuleError::Kernel).map_err(broken)
+    demand(kernel_meets(&kernel, weight, header.bits), StakeRuleError::Kernel).map_err(broken)?;
+    // Last, because an address may hold many locked outputs.
+    let owner = input.script.address().unwrap_or(Address::Blackhole);
+    let entitled =
+        state.any_stake_deposit(&owner, &|deposit| entitles(params, deposit, placed.height()))?;
+    demand(entitled, StakeRuleError::Deposit).map_err(broken)
 }
 
 /// chain.md 9.2.2. Time locks never count.

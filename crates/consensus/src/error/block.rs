@@ -136,6 +136,14 @@ rules! {
             /// Index of the wrong output; the number of outputs when that is wrong.
             output: usize,
         },
+        /// The first input of a coinstake shows the staker's public key.
+        #[error("the coinstake's first input shows no public key")]
+        #[rule("block.stake_key", "chain.md 8.1.6", "stake era")]
+        StakeKey,
+        /// The supply of an asset stays within 64 bits, over all issues of a block.
+        #[error("the issues of the block take an asset's supply beyond 64 bits")]
+        #[rule("block.supply_overflow", "chain.md 7.6.5", "genesis")]
+        SupplyOverflow,
         /// No transaction repeats the id of one with unspent outputs (docs/decisions/0009).
         #[error("transaction {txid} already exists and has unspent outputs")]
         #[rule("block.tx_exists", "chain.md 8.3.1, BIP-0030", "genesis")]

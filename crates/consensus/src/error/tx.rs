@@ -369,6 +369,13 @@ rules! {
             /// Index of the output.
             output: usize,
         },
+        /// No unique item appears twice in a transaction.
+        #[error("output {output} repeats a unique item")]
+        #[rule("tx.mit.twice", "chain.md 3.6", "genesis")]
+        MitTwice {
+            /// Index of the second output.
+            output: usize,
+        },
         /// Registered items and coin go to one address.
         #[error("output {output} goes to another address than the rest")]
         #[rule("tx.mit.address", "chain.md 7.9.1, 7.9.2", "genesis")]
@@ -493,6 +500,14 @@ rules! {
             /// Height of the coinbase.
             created: Height,
         },
+        /// A coinbase comes only in a block.
+        #[error("a loose coinbase")]
+        #[rule("tx.loose_coinbase", "chain.md 7.12", "genesis, pool only")]
+        LooseCoinbase,
+        /// A coinstake comes only in a block: loose, it would be relayed for nothing.
+        #[error("a loose coinstake")]
+        #[rule("tx.loose_coinstake", "chain.md 2.4.1, 6.7", "genesis, pool only")]
+        LooseCoinstake,
         /// No transaction with an award output can be spent in a script (QUIRK of the reference's
         /// engine).
         #[error("output {output} is an award, which no signed transaction can carry")]

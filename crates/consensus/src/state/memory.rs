@@ -224,12 +224,14 @@ impl StateView for MemoryState {
         cert_type: CertType,
         prefix: &[u8],
     ) -> Result<Vec<(Symbol, CertState)>, Fault> {
+        // Names are ordered by symbol first, so those with a prefix stand together.
+        let Ok(symbol) = Symbol::new(prefix) else { return Ok(Vec::new()) };
+        let first = CertKey { symbol, cert_type: CertType::NONE };
         Ok(self
             .certs
-            .iter()
-            .filter(|(key, _)| {
-                key.cert_type == cert_type && key.symbol.as_bytes().starts_with(prefix)
-            })
+            .range(first..)
+            .take_while(|(key, _)| key.symbol.as_bytes().starts_with(prefix))
+            .filter(|(key, _)| key.cert_type == cert_type)
             .filter_map(|(key, records)| Some((key.symbol.clone(), records.last()?.clone())))
             .collect())
     }
@@ -252,5 +254,13 @@ impl StateView for MemoryState {
             .get(address)
             .map(|deposits| deposits.values().copied().collect())
             .unwrap_or_default())
+    }
+
+    fn any_stake_deposit(
+        &self,
+        address: &Address,
+        test: &dyn Fn(&StakeDeposit) -> bool,
+    ) -> Result<bool, Fault> {
+        Ok(self.deposits.get(address).is_some_and(|deposits| deposits.values().any(test)))
     }
 }

@@ -185,4 +185,18 @@ impl<V: StateView> StateView for Overlay<V> {
         }
         Ok(found)
     }
+
+    fn any_stake_deposit(
+        &self,
+        address: &Address,
+        test: &dyn Fn(&StakeDeposit) -> bool,
+    ) -> Result<bool, Fault> {
+        let Some(changes) = self.deposits.get(address) else {
+            return self.base.any_stake_deposit(address, test);
+        };
+        let unchanged =
+            |deposit: &StakeDeposit| !changes.contains_key(&deposit.outpoint) && test(deposit);
+        Ok(changes.values().flatten().any(test)
+            || self.base.any_stake_deposit(address, &unchanged)?)
+    }
 }

@@ -9,7 +9,7 @@ use mvs_primitives::transaction::Transaction;
 use super::check::{TxKind, check_tx};
 use super::{inputs, locks};
 use crate::attachment::{asset, attenuation_rule, cert, did, mit};
-use crate::error::{Rejection, TxRuleError, broken, demand};
+use crate::error::{Fault, Rejection, TxRuleError, broken, demand};
 use crate::header_view::HeaderView;
 use crate::params::Params;
 use crate::state::{Coin, StateView};
@@ -78,6 +78,11 @@ pub fn connect_tx(
     spent: &[Coin],
 ) -> Result<ConnectedTx, Rejection<TxRuleError>> {
     let kind = TxKind::of(transaction, &context.params.addresses);
+    let wanted = if kind == TxKind::Coinbase { 0 } else { transaction.inputs.len() };
+    if spent.len() != wanted {
+        return Err(Fault::Broken("there must be one spent coin for each input").into());
+    }
+    check_place(context, kind).map_err(broken)?;
     check_tx(context.params, context.tip, transaction).map_err(broken)?;
     locks::check_deposits_unlocked(context, transaction, spent).map_err(broken)?;
     locks::check_final(context, transaction).map_err(broken)?;
@@ -103,6 +108,15 @@ pub fn connect_tx(
     mit::check_transfer(transaction, &symbols).map_err(broken)?;
     did::check_transfer(transaction, &symbols).map_err(broken)?;
     Ok(ConnectedTx { kind, fee })
+}
+
+/// chain.md 7.12, 2.4.1: what may only come inside a block.
+fn check_place(context: &TxContext<'_>, kind: TxKind) -> Result<(), TxRuleError> {
+    match (context.place, kind) {
+        (Place::Pool, TxKind::Coinbase) => Err(TxRuleError::LooseCoinbase),
+        (Place::Pool, TxKind::Coinstake) => Err(TxRuleError::LooseCoinstake),
+        _ => Ok(()),
+    }
 }
 
 /// QUIRK (chain.md 3.3): the reference's script engine does not read the body of an award, so no
