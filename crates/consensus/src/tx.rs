@@ -6,11 +6,13 @@
 //!   [`crate::attachment`].
 
 mod check;
+mod claims;
 mod connect;
 mod inputs;
 mod locks;
 
 pub(crate) use check::deposit_period;
 pub use check::{TxKind, check_tx};
+pub use claims::{Claim, PoolClaims, PoolConflict};
 pub use connect::{ConnectedTx, Place, TxContext, connect_tx};
 pub(crate) use inputs::InputSymbols;
