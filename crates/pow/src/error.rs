@@ -73,13 +73,19 @@ pub enum PowError {
         page: u32,
     },
     /// The file does not begin as a dataset file of this program does.
-    #[error("{} is not a dataset file of this version", path.display())]
+    #[error(
+        "{} is not a dataset file of this version; delete it, it will be built again",
+        path.display()
+    )]
     ForeignFile {
         /// The file.
         path: PathBuf,
     },
     /// The file is shorter or longer than its epoch's dataset.
-    #[error("{} has {found} bytes, needs {required}", path.display())]
+    #[error(
+        "{} has {found} bytes, needs {required}; delete it, it will be built again",
+        path.display()
+    )]
     WrongFileLength {
         /// The file.
         path: PathBuf,
@@ -89,13 +95,19 @@ pub enum PowError {
         required: u64,
     },
     /// The file's content does not match its checksum.
-    #[error("{} does not match its checksum", path.display())]
+    #[error(
+        "{} does not match its checksum; delete it, it will be built again",
+        path.display()
+    )]
     ChecksumMismatch {
         /// The file.
         path: PathBuf,
     },
     /// The disk (or the quota, or the allowed file size) is used up.
-    #[error("no space left for {}", path.display())]
+    #[error(
+        "no space left for {}; make room or choose another directory for the datasets",
+        path.display()
+    )]
     DiskFull {
         /// The file being written.
         path: PathBuf,
@@ -103,7 +115,7 @@ pub enum PowError {
         source: std::io::Error,
     },
     /// Any other failure to read or write a dataset file.
-    #[error("cannot use {}", path.display())]
+    #[error("cannot read or write {}; see that it may be and that its disk works", path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -133,12 +133,26 @@ impl DatasetDir {
         residence: Residence,
         build: &Build<'_>,
     ) -> Result<(Dataset, Option<PowError>), PowError> {
-        match self.load(epoch, residence, build) {
+        let cache = || LightCache::build(epoch);
+        self.load_or_build_prefix(epoch, epoch.dataset_items(), cache, residence, build)
+    }
+
+    /// As [`DatasetDir::load_or_build`], of the first so many pages. The cache is asked for only when
+    /// there is something to build.
+    pub(super) fn load_or_build_prefix(
+        &self,
+        epoch: Epoch,
+        pages: u32,
+        cache: impl FnOnce() -> Result<LightCache, PowError>,
+        residence: Residence,
+        build: &Build<'_>,
+    ) -> Result<(Dataset, Option<PowError>), PowError> {
+        match self.load_prefix(epoch, pages, residence, build) {
             Ok(dataset) => return Ok((dataset, None)),
             Err(error @ (PowError::OutOfMemory { .. } | PowError::Cancelled)) => return Err(error),
             Err(_) => {}
         }
-        let dataset = Dataset::build(&LightCache::build(epoch)?, build)?;
+        let dataset = Dataset::build_prefix(&cache()?, pages, build)?;
         match self.store(&dataset, build) {
             Err(PowError::Cancelled) => Err(PowError::Cancelled),
             stored => Ok((dataset, stored.err())),
@@ -151,11 +165,23 @@ impl DatasetDir {
     /// # Errors
     /// [`PowError::OutOfMemory`], [`PowError::Cancelled`], [`PowError::DiskFull`], [`PowError::Io`].
     pub fn prepare(&self, epoch: Epoch, build: &Build<'_>) -> Result<(), PowError> {
-        let required = file::file_bytes(epoch.dataset_items());
+        self.prepare_prefix(epoch, epoch.dataset_items(), || LightCache::build(epoch), build)
+    }
+
+    /// As [`DatasetDir::prepare`], of the first so many pages. The cache is asked for only when there
+    /// is something to build.
+    pub(super) fn prepare_prefix(
+        &self,
+        epoch: Epoch,
+        pages: u32,
+        cache: impl FnOnce() -> Result<LightCache, PowError>,
+        build: &Build<'_>,
+    ) -> Result<(), PowError> {
+        let required = file::file_bytes(pages);
         if fs::metadata(self.file_of(epoch)).is_ok_and(|found| found.len() == required) {
             return Ok(());
         }
-        self.store(&Dataset::build(&LightCache::build(epoch)?, build)?, build)
+        self.store(&Dataset::build_prefix(&cache()?, pages, build)?, build)
     }
 
     /// Removes the files of all other epochs, and temporary ones that a killed program left. Not to

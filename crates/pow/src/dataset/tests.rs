@@ -46,6 +46,30 @@ impl Scratch {
         memory
     }
 
+    /// Says whether a cache was asked for, which is when something is built.
+    fn load_or_build(&self, residence: Residence) -> (Dataset, Option<PowError>, bool) {
+        let mut built = false;
+        let cache = || {
+            built = true;
+            Ok(cache(Backend::best()))
+        };
+        let build = Build::on_threads(1);
+        let (dataset, unstored) =
+            self.0.load_or_build_prefix(Epoch::FIRST, PAGES, cache, residence, &build).unwrap();
+        (dataset, unstored, built)
+    }
+
+    /// Says whether something was built.
+    fn prepare(&self) -> Result<bool, PowError> {
+        let mut built = false;
+        let cache = || {
+            built = true;
+            Ok(cache(Backend::best()))
+        };
+        self.0.prepare_prefix(Epoch::FIRST, PAGES, cache, &Build::on_threads(1))?;
+        Ok(built)
+    }
+
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.1).unwrap();
         let mut names: Vec<_> =
@@ -331,4 +355,132 @@ fn keep_only_removes_other_epochs_and_leftovers() {
     names.iter().for_each(|name| fs::write(scratch.1.join(name), "x").unwrap());
     scratch.0.keep_only(&[Epoch::FIRST]).unwrap();
     assert_eq!(scratch.names(), ["ethash-00000.dataset", "notes"]);
+}
+
+/// A start, and a second one.
+#[test]
+#[cfg_attr(miri, ignore = "files")]
+fn what_was_built_once_is_loaded_afterwards() {
+    let scratch = Scratch::new("restart");
+    let expected = dataset();
+    let (dataset, unstored, built) = scratch.load_or_build(Residence::Memory);
+    assert!(built && unstored.is_none());
+    assert_eq!(dataset.as_bytes(), expected.as_bytes());
+    assert_eq!(scratch.names(), ["ethash-00000.dataset"]);
+    let stored = fs::metadata(scratch.file()).unwrap().modified().unwrap();
+    for residence in [Residence::Memory, Residence::Mapped] {
+        let (dataset, unstored, built) = scratch.load_or_build(residence);
+        assert!(!built && unstored.is_none(), "a restart builds nothing");
+        assert_eq!(dataset.as_bytes(), expected.as_bytes());
+    }
+    assert_eq!(fs::metadata(scratch.file()).unwrap().modified().unwrap(), stored);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "files")]
+fn a_file_that_cannot_be_used_is_replaced() {
+    let scratch = Scratch::new("replaced");
+    scratch.0.store(&dataset(), &Build::on_threads(1)).unwrap();
+    let good = fs::read(scratch.file()).unwrap();
+    let mut damaged = good.clone();
+    damaged[4096 + 100_000] ^= 1;
+    let mut other_epoch = good.clone();
+    other_epoch[8] ^= 1;
+    let bad = [
+        (&damaged[..], "pow.file.checksum_mismatch"),
+        (&good[..good.len() - 1], "pow.file.wrong_length"),
+        (b"notes of somebody else", "pow.file.foreign"),
+        (b"", "pow.file.foreign"),
+        (&other_epoch, "pow.epoch.wrong"),
+    ];
+    for (content, code) in bad {
+        for residence in [Residence::Memory, Residence::Mapped] {
+            fs::write(scratch.file(), content).unwrap();
+            assert_eq!(scratch.load_error(), code);
+            let (dataset, unstored, built) = scratch.load_or_build(residence);
+            assert!(built && unstored.is_none(), "{code}");
+            assert_eq!(dataset.as_bytes(), &good[4096..]);
+            assert!(fs::read(scratch.file()).unwrap() == good, "{code}");
+        }
+    }
+}
+
+/// Files that may not grow are to us what a full disk is. The limit holds for a whole process, so the
+/// test runs itself again in one of its own.
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "files")]
+fn on_a_full_disk_mining_goes_on() {
+    const LIMITED: &str = "MVS_POW_TEST_LIMITED";
+    if std::env::var_os(LIMITED).is_none() {
+        // At most 8 KiB, and the signal that would end the process is not wanted.
+        let again = "ulimit -f 8 && trap '' XFSZ && exec \"$0\" --exact \"$1\"";
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", again]).arg(std::env::current_exe().unwrap());
+        shell.arg("dataset::tests::on_a_full_disk_mining_goes_on").env(LIMITED, "1");
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains(" 1 passed"), "{output:?}");
+        return;
+    }
+    let scratch = Scratch::new("goes-on");
+    for residence in [Residence::Memory, Residence::Mapped] {
+        let (dataset, unstored, built) = scratch.load_or_build(residence);
+        assert!(built);
+        assert_eq!(unstored.unwrap().code(), "pow.file.disk_full");
+        assert_eq!(dataset.as_bytes(), self::dataset().as_bytes());
+        assert!(scratch.names().is_empty(), "nothing is left behind");
+    }
+    // The next epoch's is wanted on disk, so there it is an error.
+    let error = scratch.prepare().unwrap_err();
+    assert_eq!(error.code(), "pow.file.disk_full");
+    assert!(error.to_string().contains("make room"), "{error}");
+    assert!(scratch.names().is_empty(), "nothing is left behind");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "files")]
+fn what_is_prepared_is_there_when_its_epoch_comes() {
+    let scratch = Scratch::new("prepared");
+    assert!(scratch.prepare().unwrap());
+    assert_eq!(scratch.names(), ["ethash-00000.dataset"]);
+    assert!(!scratch.prepare().unwrap(), "once is enough");
+    let (dataset, _, built) = scratch.load_or_build(Residence::Mapped);
+    assert!(!built);
+    assert_eq!(dataset.as_bytes(), self::dataset().as_bytes());
+
+    // Cut short, as by a crash of a file system: it is built anew.
+    let file = OpenOptions::new().write(true).open(scratch.file()).unwrap();
+    file.set_len(5000).unwrap();
+    assert!(scratch.prepare().unwrap());
+    scratch.load(Residence::Memory).unwrap();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "files")]
+fn cancelled_load_does_not_start_to_build() {
+    let scratch = Scratch::new("cancelled");
+    scratch.0.store(&dataset(), &Build::on_threads(1)).unwrap();
+    let cancel = AtomicBool::new(true);
+    let build = Build { threads: 1, progress: &|_, _| (), cancel: &cancel };
+    let no_cache = || -> Result<LightCache, PowError> { unreachable!("nothing is to be built") };
+    for residence in [Residence::Memory, Residence::Mapped] {
+        let outcome =
+            scratch.0.load_or_build_prefix(Epoch::FIRST, PAGES, no_cache, residence, &build);
+        assert_eq!(outcome.unwrap_err().code(), "pow.cancelled");
+    }
+}
+
+#[test]
+fn errors_about_files_say_what_to_do() {
+    let path = std::path::PathBuf::from("ethash-00000.dataset");
+    for error in [
+        PowError::ForeignFile { path: path.clone() },
+        PowError::WrongFileLength { path: path.clone(), found: 1, required: 2 },
+        PowError::ChecksumMismatch { path },
+    ] {
+        let text = error.to_string();
+        assert!(text.starts_with("ethash-00000.dataset "), "{text}");
+        assert!(text.ends_with("; delete it, it will be built again"), "{text}");
+    }
 }
