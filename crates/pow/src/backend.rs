@@ -8,6 +8,10 @@ use crate::sponge::hash_many;
 #[cfg(target_arch = "x86_64")]
 use crate::{avx2, avx512};
 
+#[cfg(test)]
+#[path = "../tests/common/tested.rs"]
+pub(crate) mod tested;
+
 /// A code path. All give the same results; they differ in speed only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {

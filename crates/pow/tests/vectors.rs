@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "common/tested.rs"]
+mod tested;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -11,6 +14,7 @@ use mvs_pow::{
     keccak256, keccak512, quick_check, trace_light, verify, verify_many,
 };
 use serde_json::Value;
+use tested::tested;
 
 fn load(name: &str) -> Value {
     let path = format!("{}/tests/data/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -69,7 +73,7 @@ fn keccak() {
         let (short, long) = (bytes::<32>(&case["keccak256"]), bytes::<64>(&case["keccak512"]));
         assert_eq!(keccak256(&message), short);
         assert_eq!(keccak512(&message), long);
-        for backend in Backend::available() {
+        for backend in tested() {
             for copies in [1, 3, 8, 11] {
                 let messages = vec![&message[..]; copies];
                 assert_eq!(backend.keccak256_many(&messages).unwrap(), vec![short; copies]);
@@ -84,7 +88,7 @@ fn keccak_of_mixed_lengths() {
     let data: Vec<u8> = (0..1000).map(|i| (i * 7) as u8).collect();
     let messages: Vec<&[u8]> =
         [0, 5, 5, 136, 136, 136, 137, 999, 999, 135, 72, 71].map(|n| &data[..n]).to_vec();
-    for backend in Backend::available() {
+    for backend in tested() {
         let expected: Vec<_> = messages.iter().map(|m| keccak256(m)).collect();
         assert_eq!(backend.keccak256_many(&messages).unwrap(), expected);
         let expected: Vec<_> = messages.iter().map(|m| keccak512(m)).collect();
@@ -112,7 +116,7 @@ fn epoch_seeds() {
 
 #[test]
 fn light_cache_epoch_0() {
-    for backend in Backend::available() {
+    for backend in tested() {
         let cache = &LightCache::build_many_on(backend, &[Epoch::FIRST]).unwrap()[0];
         let (first, last) =
             (cache.as_bytes().first_chunk::<64>(), cache.as_bytes().last_chunk::<64>());
@@ -137,7 +141,7 @@ fn light_caches_of_all_epochs() {
 
 fn check_light_caches(cases: &[&Value]) {
     let epochs: Vec<_> = cases.iter().map(|case| epoch_of(case)).collect();
-    for backend in Backend::available() {
+    for backend in tested() {
         let caches = LightCache::build_many_on(backend, &epochs).unwrap();
         for (case, cache) in cases.iter().zip(caches) {
             assert_eq!(cache.epoch(), epoch_of(case));
@@ -148,7 +152,7 @@ fn check_light_caches(cases: &[&Value]) {
 
 #[test]
 fn dataset_items() {
-    for backend in Backend::available() {
+    for backend in tested() {
         let (mut pages, mut expected) = (Vec::new(), Vec::new());
         for case in cases("dataset_items") {
             let page = u32::try_from(number(&case["index128"])).unwrap();
@@ -168,7 +172,7 @@ fn dataset_items() {
 
 #[test]
 fn hashimoto() {
-    for backend in Backend::available() {
+    for backend in tested() {
         for case in cases("hashimoto") {
             let epoch = Epoch::of_block(number(&case["block_number"])).unwrap();
             let cache = cache(epoch).on(backend).unwrap();
@@ -188,7 +192,7 @@ fn trace() {
     let nonce = u64::from_be_bytes(bytes(&case["nonce"]));
     let attempt = Attempt { seal_hash: bytes(&case["header_hash"]), nonce };
     let epoch = Epoch::of_block(number(&case["block_number"])).unwrap();
-    for backend in Backend::available() {
+    for backend in tested() {
         let trace = trace_light(&cache(epoch).on(backend).unwrap(), &attempt);
         assert_eq!(trace.seed512, bytes(&case["seed512"]));
         assert_eq!(serde_json::json!(trace.page_indices), case["page_indices"]);
@@ -231,7 +235,7 @@ fn real_seals() -> Vec<(Work, [u8; 32])> {
 #[test]
 fn real_blocks() {
     assert_eq!(real_seals().len(), 5);
-    for backend in Backend::available() {
+    for backend in tested() {
         for (work, final_hash) in real_seals() {
             let cache = cache(work.epoch).on(backend).unwrap();
             quick_check(&work).unwrap();

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::AtomicU32;
 
 use super::*;
+use crate::backend::tested::tested;
 
 /// Enough pages for several grains, and not a multiple of one.
 const PAGES: u32 = if cfg!(miri) { 5 } else { 3 * GRAIN_PAGES as u32 + 85 };
@@ -87,7 +88,7 @@ impl Drop for Scratch {
 
 #[test]
 fn pages_are_those_of_the_cache() {
-    for backend in Backend::available() {
+    for backend in tested() {
         for threads in if cfg!(miri) { 2..3 } else { 0..4 } {
             let cache = cache(backend);
             let build = Build::on_threads(threads);
@@ -109,7 +110,7 @@ fn full_and_light_hashes_agree_at_every_batch_size() {
     let attempts: Vec<_> =
         (0..70).map(|nonce| Attempt { seal_hash: [nonce as u8; 32], nonce: nonce << 50 }).collect();
     let expected: Vec<_> = attempts.iter().map(|a| crate::hashimoto_light(&cache, a)).collect();
-    for backend in Backend::available() {
+    for backend in tested() {
         let (cache, dataset) = (cache.on(backend).unwrap(), dataset().on(backend).unwrap());
         for count in 0..=attempts.len() {
             let (attempts, expected) = (&attempts[..count], &expected[..count]);
@@ -222,7 +223,7 @@ fn stored_and_loaded_is_the_same() {
 fn all_code_paths_write_the_same_file() {
     let scratch = Scratch::new("paths");
     let mut files = Vec::new();
-    for backend in Backend::available() {
+    for backend in tested() {
         let dataset = dataset().on(backend).unwrap();
         scratch.0.store(&dataset, &Build::on_threads(1)).unwrap();
         files.push(fs::read(scratch.file()).unwrap());

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::backend::tested::tested;
 use crate::{Build, hashimoto_full, hashimoto_light_many};
 
 const ITEMS: u32 = 1021;
@@ -41,7 +42,7 @@ fn finds_every_good_nonce_on_every_path() {
     for job in [job(0, 100), job(u64::MAX - 40, 100), job(77, 1), job(78, 0)] {
         let expected = expected(&job);
         assert!(job.count < 100 || expected.len() > 3);
-        for backend in Backend::available() {
+        for backend in tested() {
             for (threads, pinned) in [(0, false), (1, false), (1, true), (3, false), (3, true)] {
                 let effort = Effort { threads, pinned, max_found: usize::MAX };
                 let outcome = search(&dataset(backend), &job, &effort, &NEVER);
@@ -83,7 +84,7 @@ fn ends_when_enough_are_found() {
 fn cancel_ends_it_within_50_ms() {
     let job = Job { boundary: [0; 32], ..job(0, u64::MAX) };
     let effort = Effort { threads: 2, pinned: true, max_found: 1 };
-    for backend in Backend::available() {
+    for backend in tested() {
         let (cache, dataset) = (cache(backend), dataset(backend));
         for light in [false, true] {
             // The machine may be busy: one of a few tries must do.
