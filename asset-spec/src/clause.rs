@@ -259,7 +259,7 @@ const SHARED: &[Clause] = &[
     },
     Clause {
         code: "symbol.is_address",
-        text: "The symbol of a new identity is not an address of the network.",
+        text: "The symbol of a new identity is neither an address of the network nor a stealth address.",
     },
 ];
 

@@ -17,9 +17,26 @@ const BROKEN: u8 = 1;
 /// Exit code when the command or its input cannot be used at all; clap uses the same.
 const UNUSABLE: u8 = 2;
 
+const EXAMPLES: &str = "\
+Examples:
+  echo 0100000000000000 | asset-spec check -
+  asset-spec codes
+
+The standard is in asset-spec/README.md, inputs with their answers in asset-spec/vectors/.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  echo 010000000200000002000000074d56532e4855470200000000000000 | asset-spec check -
+  asset-spec check --kind transaction --network testnet --json items.txt";
+
+const CODES_EXAMPLES: &str = "\
+Examples:
+  asset-spec codes | grep '^symbol'
+  asset-spec codes --json";
+
 /// Checks attachments, outputs and transactions against the attachment standard.
 #[derive(Debug, Parser)]
-#[command(name = "asset-spec", version)]
+#[command(name = "asset-spec", version, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,8 +49,10 @@ enum Command {
     /// The input holds one item per line; empty lines and what follows a `#` do not count. Exit
     /// code: 0 when every item is good, 1 when one breaks a clause, 2 when the command or the file
     /// cannot be used.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Lists every clause with its code.
+    #[command(after_help = CODES_EXAMPLES)]
     Codes {
         /// One JSON object per line.
         #[arg(long)]
@@ -102,8 +121,8 @@ impl<'a> Report<'a> {
 /// Why the program cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error(transparent)]
-    Source(#[from] SourceError),
+    #[error("{name}: {source}")]
+    Source { name: String, source: SourceError },
     #[error("cannot write the answer: {0}")]
     Write(io::Error),
     #[error("cannot write the answer: {0}")]
@@ -128,15 +147,21 @@ fn main() -> ExitCode {
 }
 
 fn check_items(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let input = if args.file == Path::new("-") {
-        source::read(io::stdin().lock())?
-    } else {
-        source::read(File::open(&args.file).map_err(SourceError::Io)?)?
+    let from_stdin = args.file == Path::new("-");
+    let unusable = |source| Failure::Source {
+        name: if from_stdin { "standard input".into() } else { args.file.display().to_string() },
+        source,
     };
+    let input = if from_stdin {
+        source::read(io::stdin().lock())
+    } else {
+        File::open(&args.file).map_err(SourceError::Io).and_then(source::read)
+    }
+    .map_err(unusable)?;
     let context = Context { network: args.network, tx_version: args.tx_version };
     let mut out = BufWriter::new(io::stdout().lock());
     let mut exit = ExitCode::SUCCESS;
-    for item in source::items(&input, args.single)? {
+    for item in source::items(&input, args.single).map_err(unusable)? {
         let verdict = match item.bytes() {
             Ok(bytes) => check(&bytes, args.kind, &context),
             Err(broken) => Verdict::undecoded(args.kind, broken),

@@ -68,8 +68,41 @@ fn good_bad_and_unusable() {
     }
     let empty = run(&["check", "-"], b" \n# nothing\n");
     assert_eq!(code(&empty), 2);
-    assert!(complaint(&empty).contains("holds no item"));
-    assert_eq!(code(&run(&["check", env!("CARGO_MANIFEST_DIR")], b"")), 2);
+    assert!(complaint(&empty).contains("standard input: the input holds no item"));
+    // What cannot be read is named: nothing, and a folder.
+    for path in ["/nowhere/at/all", env!("CARGO_MANIFEST_DIR")] {
+        let output = run(&["check", path], b"");
+        assert_eq!(code(&output), 2);
+        assert!(complaint(&output).contains(&format!("{path}: cannot read")), "{path}");
+    }
+}
+
+/// The examples of the help texts run: each is a pipe or a call without files.
+#[test]
+fn help_has_examples_that_run() {
+    for (args, examples) in
+        [(&["--help"][..], 2), (&["check", "--help"], 1), (&["codes", "--help"], 2)]
+    {
+        let help = run(args, b"");
+        assert_eq!(code(&help), 0);
+        let help = String::from_utf8(help.stdout).unwrap();
+        let (_, shown) = help.split_once("Examples:\n").unwrap();
+        let mut ran = 0;
+        for line in shown.lines().map(str::trim).take_while(|line| !line.is_empty()) {
+            let (input, call) = match line.split_once(" | asset-spec ") {
+                Some((echo, call)) => (echo.strip_prefix("echo ").unwrap(), call),
+                None => ("", line.strip_prefix("asset-spec ").unwrap()),
+            };
+            let call = call.split(" | ").next().unwrap();
+            if call.ends_with("items.txt") {
+                continue;
+            }
+            let words: Vec<_> = call.split(' ').collect();
+            assert_eq!(code(&run(&words, input.as_bytes())), 0, "{line}");
+            ran += 1;
+        }
+        assert_eq!(ran, examples, "{args:?}");
+    }
 }
 
 #[test]

@@ -16,6 +16,13 @@ const OTHER_ADDRESS: &str = "MKXYH2MhpvA3GU7kMk8y3SoywGnyHEj5SB";
 const SCRIPT_HASH: &str = "fb142c5346a3a8091ad9fb70918a81b55b1ef774";
 const SCRIPT_ADDRESS: &str = "3QabhM8fsQMxTQerGKfiuteZNCfsSKxPRX";
 const BLACKHOLE: &str = "1111111111111111111114oLvT2";
+/// Base58Check of 0x2a, an option byte, a key (the generator of secp256k1), no further keys, no
+/// signatures and a prefix of no bits.
+const STEALTH_ADDRESS: &str = "hf2WtjPPZ7tf5J1tXJhtFr9btNQzQgnMNK9cV8rH2wvoR5w8bhCpv4Fkj";
+/// As before with option 1, one signature and a prefix of 8 bits.
+const STEALTH_PREFIX_ADDRESS: &str = "46ToqFpkQivVAFiYfV8A21Br3jB7wvSegivL5wQfkaEb8j5hg8HxeYkvfWe";
+/// As the first, with a byte behind.
+const LONGER_THAN_STEALTH: &str = "46SqgwL5pYmR13x6vQm9TEXvxyjWtPYbAu571dBeVmbSTsJmvY8T8Ncr7NF";
 
 const MINING: u32 = 0x6000_0004;
 
@@ -477,6 +484,23 @@ fn symbol_attachments() -> Vec<Case> {
             .breaks("symbol.is_address"),
         attachment("identity, the blackhole", &did(1, BLACKHOLE, ADDRESS))
             .breaks("symbol.is_address"),
+        attachment("identity, a stealth address", &did(1, STEALTH_ADDRESS, ADDRESS))
+            .breaks("symbol.is_address"),
+        attachment(
+            "identity, a stealth address, test network",
+            &did(1, STEALTH_ADDRESS, TESTNET_ADDRESS),
+        )
+        .on_testnet()
+        .breaks("symbol.is_address"),
+        attachment(
+            "identity, a stealth address with a prefix",
+            &did(1, STEALTH_PREFIX_ADDRESS, ADDRESS),
+        )
+        .breaks("symbol.is_address"),
+        attachment(
+            "identity, a stealth address and a byte behind",
+            &did(1, LONGER_THAN_STEALTH, ADDRESS),
+        ),
         attachment("item, space", &mit_register("my item", "c")).breaks("symbol.character"),
         attachment("item, empty symbol", &mit_register("", "c")).breaks("symbol.empty"),
         attachment("item, sensitive word in lower case", &mit_register("my-etp", "c"))
