@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// Goes on after a failed step and reports all of them at the end.
     #[arg(long)]
     keep_going: bool,
-    /// Leaves a step out; may be given several times.
+    /// Leaves a step out (they are named below); may be given several times.
     #[arg(long, value_name = "STEP")]
     skip: Vec<String>,
 }
@@ -52,12 +52,16 @@ const STEPS: &[Step] = &[
     Step { name: "tests", action: Action::Cargo(&["test", "--workspace", "--locked"], &[]) },
 ];
 
+/// What the help text says behind the options.
+pub(crate) fn help() -> String {
+    format!("Steps: {}\n\nExample: cargo xtask check --skip deny --skip tests", step_names())
+}
+
 /// Runs the steps and prints each with its duration.
 #[expect(clippy::print_stdout, reason = "the progress is for the person who waits")]
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if let Some(unknown) = options.skip.iter().find(|name| !is_step(name)) {
-        let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
-        anyhow::bail!("no step is called {unknown:?}; there are {}", known.join(", "));
+        anyhow::bail!("no step is called {unknown:?}; there are {}", step_names());
     }
     let mut outcomes: Vec<(&str, bool, Duration)> = Vec::new();
     for step in STEPS.iter().filter(|step| !options.skip.iter().any(|name| name == step.name)) {
@@ -96,6 +100,10 @@ impl Step {
             }
         }
     }
+}
+
+fn step_names() -> String {
+    STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(", ")
 }
 
 fn is_step(name: &str) -> bool {

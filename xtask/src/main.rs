@@ -25,12 +25,16 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs what CI runs, step by step.
+    #[command(after_help = check::help())]
     Check(check::Options),
     /// Compares `layers.toml` with the dependencies that the crates really have.
+    #[command(after_help = "Example: cargo xtask layers")]
     Layers,
     /// Checks licences, sources and banned or doubled dependencies with cargo-deny.
+    #[command(after_help = "Example: cargo xtask deny")]
     Deny,
     /// Checks vector files against the code: last line `N passed, N failed`.
+    #[command(after_help = "Example: cargo xtask vectors testnet/kit/data/blocks.json")]
     Vectors(vectors::Options),
 }
 
@@ -62,4 +66,26 @@ fn workspace_root() -> PathBuf {
     let here = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     here.parent().map(Path::to_path_buf).unwrap_or(here)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+            let name = command.get_name().to_owned();
+            let help = command.render_help().to_string();
+            let (_, example) = help.split_once("Example: cargo ").expect("an example");
+            let words = example.lines().next().expect("a line").split(' ');
+            let parsed = Cli::command().try_get_matches_from(words);
+            let parsed = parsed.expect("the example parses");
+            assert_eq!(parsed.subcommand_name(), Some(&*name));
+        }
+    }
 }

@@ -9,11 +9,24 @@ use std::process::ExitCode;
 
 use testkit::vectors::{FOLDER_KINDS, KINDS, check_paths};
 
+const USAGE: &str = "\
+usage: vectors PATH...
+
+Checks vector files, or all files in folders, against the code; the kind is told by the content.
+The last line is `N passed, N failed`. Exit code: 0 all passed, 1 a vector failed, 2 an input is
+unusable.
+
+example: vectors testnet/kit/data";
+
 fn main() -> ExitCode {
     let paths: Vec<_> = std::env::args_os().skip(1).collect();
     if paths.is_empty() {
-        eprintln!("usage: vectors PATH...");
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
+    }
+    if paths.iter().any(|path| path == "--help" || path == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
     }
     let report = check_paths(&paths, KINDS, FOLDER_KINDS);
     for error in report.errors() {
