@@ -76,3 +76,15 @@ fn the_corpus_mangled_holds() {
         }
     }
 }
+
+/// Some systems cannot check out a file with a colon in its name, others trip over spaces.
+#[test]
+fn names_suit_every_file_system() {
+    for target in TARGETS {
+        for entry in fs::read_dir(fuzz_dir().join("corpus").join(target.name)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let suits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            assert!(name.bytes().all(suits) && name.len() <= 100, "{}: {name:?}", target.name);
+        }
+    }
+}
