@@ -9,4 +9,6 @@
 
 pub mod build;
 pub mod chain;
+pub mod history;
+pub mod people;
 pub mod vectors;
