@@ -169,6 +169,11 @@ impl History {
         Height::new(u32::try_from(self.times.len() - 1).expect("histories are short"))
     }
 
+    /// Returns the people, whose keys sign everything.
+    pub fn people(&self) -> &[Person] {
+        &self.people
+    }
+
     /// Makes more blocks.
     pub fn extend(&mut self, blocks: u32) -> Vec<Vec<u8>> {
         (0..blocks).map(|_| self.next_block()).collect()

@@ -50,9 +50,8 @@ impl Maker<'_> {
         status: CertStatus,
         person: usize,
     ) -> Output {
-        let content = cert_type.has_content().then(|| {
-            Text::new(MINING_CONTENT).expect("there is no NUL")
-        });
+        let content =
+            cert_type.has_content().then(|| Text::new(MINING_CONTENT).expect("there is no NUL"));
         let who = &self.people[person];
         let address = who.address_text(self.format);
         let owner = self.owner_name(person);
@@ -198,12 +197,12 @@ impl Maker<'_> {
         };
         let own: u64 = self.book.assets.iter().filter(|held| is_share(held)).map(quantity).sum();
         let needed = u128::from(issued.supply) * u128::from(issued.threshold) / 100 + 1;
-        let draft = if issued.threshold == 127 || u128::from(own) >= needed.min(issued.supply.into())
-        {
-            self.begin(4)
-        } else {
-            None
-        };
+        let draft =
+            if issued.threshold == 127 || u128::from(own) >= needed.min(issued.supply.into()) {
+                self.begin(4)
+            } else {
+                None
+            };
         let Some(mut draft) = draft else {
             self.book.certs.push(held);
             return None;

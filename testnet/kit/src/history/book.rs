@@ -48,9 +48,8 @@ impl Held {
         transaction: &Transaction,
         input: usize,
     ) -> Script {
-        let sign = |person: usize, code: &Script| {
-            people[person].sign(transaction, input, code.as_bytes())
-        };
+        let sign =
+            |person: usize, code: &Script| people[person].sign(transaction, input, code.as_bytes());
         let script = &self.output.script;
         let both = |[a, b]: [usize; 2], code: &Script| {
             let zero = ScriptBuilder::new().op(Opcode::PUSH_0);
@@ -137,9 +136,8 @@ impl Book {
     }
 
     fn file(&mut self, held: Held) {
-        let is_locked = || {
-            held.output.script.pattern().kind() == PatternKind::PayKeyHashWithAttenuationModel
-        };
+        let is_locked =
+            || held.output.script.pattern().kind() == PatternKind::PayKeyHashWithAttenuationModel;
         match &held.output.attachment.payload {
             Payload::AssetDetail(_) | Payload::AssetTransfer(_) if is_locked() => {
                 self.locked.push(held);

@@ -179,8 +179,7 @@ impl Maker<'_> {
         let mut draft = self.begin(version)?;
         let (units, person) = (self.part(&draft) / 4 + 1, self.someone());
         let lock = self.rng.pick(lock_heights);
-        let script =
-            Script::pay_key_hash_with_lock_height(lock, self.people[person].key_hash());
+        let script = Script::pay_key_hash_with_lock_height(lock, self.people[person].key_hash());
         draft.put(Output::etp(Amount::from_units(units), script), None);
         self.finish(draft);
         Some(())

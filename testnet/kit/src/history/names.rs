@@ -1,8 +1,6 @@
 //! Transactions about certificates, identities and unique items.
 
-use mvs_primitives::attachment::{
-    CertStatus, CertType, Did, DidStatus, Mit, MitStatus, Payload,
-};
+use mvs_primitives::attachment::{CertStatus, CertType, Did, DidStatus, Mit, MitStatus, Payload};
 use mvs_primitives::symbol::domain;
 use mvs_primitives::text::{DidName, MitSymbol, Symbol, Text};
 
