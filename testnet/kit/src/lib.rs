@@ -10,5 +10,6 @@
 pub mod build;
 pub mod chain;
 pub mod history;
+pub mod oracle;
 pub mod people;
 pub mod vectors;
