@@ -9,4 +9,7 @@
 
 pub mod build;
 pub mod chain;
+pub mod history;
+pub mod oracle;
+pub mod people;
 pub mod vectors;
