@@ -122,8 +122,9 @@ fn check_stake(
     if !block.is_stake() {
         return Ok(());
     }
-    let missing = || broken(BlockRuleError::Stake(crate::error::StakeRuleError::Missing));
-    let staked = coins.spent.get(1).and_then(|spent| spent.first()).ok_or_else(missing)?;
+    // A checked stake block has a coinstake, whose coins were found.
+    let missing = Fault::Broken("a stake block moves no staked coin");
+    let staked = coins.spent.get(1).and_then(|spent| spent.first()).ok_or(missing)?;
     stake::check_stake(params, state, block, staked)
         .map_err(|error| error.map_rule(BlockRuleError::Stake))
 }
