@@ -121,7 +121,8 @@ macro_rules! rules {
             pub const RULES: &'static [crate::error::Rule] = &[
                 $(crate::error::Rule {
                     code: $code,
-                    text: concat!($($doc),+),
+                    // Each line of a doc comment begins with a space; between lines it is wanted.
+                    text: concat!($($doc),+).trim_ascii_start(),
                     source: $source,
                     since: $since,
                 },)+

@@ -22,6 +22,10 @@ use mvs_primitives::transaction::Transaction;
 
 use crate::chain::MemoryChain;
 
+pub mod person;
+pub mod stake;
+pub mod tx;
+
 /// Makes a coinbase of the version that the reference's miner writes.
 pub fn coinbase(height: Height, outputs: Vec<Output>) -> Transaction {
     let script = ScriptBuilder::new().push(&script_number(i64::from(height.value()))).build();

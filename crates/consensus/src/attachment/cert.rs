@@ -134,7 +134,7 @@ pub(crate) fn check_relation(
     inputs: &InputSymbols<'_>,
 ) -> Result<(), TxRuleError> {
     let mut types = HashSet::new();
-    let (mut alone, mut automatic, mut transfers, mut total) = (false, false, false, 0usize);
+    let (mut automatic, mut transfers, mut total) = (false, false, 0usize);
     for (index, cert) in certs(transaction) {
         total += 1;
         let cert_type = cert.cert_type();
@@ -154,14 +154,13 @@ pub(crate) fn check_relation(
         demand(fits, TxRuleError::CertSymbolMismatch { output: index })?;
         let came_in = !is_passed_on || inputs.cert_types.contains(&cert_type);
         demand(came_in, TxRuleError::CertNotInInputs { output: index })?;
-        alone |= matches!(cert.status, CertStatus::ISSUE | CertStatus::TRANSFER);
         automatic |= cert.status == CertStatus::AUTO_ISSUE;
         transfers |= cert.status == CertStatus::TRANSFER;
     }
     if total == 0 {
         return Ok(());
     }
-    check_beside(transaction, alone, automatic)?;
+    check_beside(transaction, automatic)?;
     if transfers {
         let (inputs, outputs) = (inputs.cert_types.len(), total);
         let one_to_one = inputs == 1 && outputs == 1;
@@ -172,27 +171,19 @@ pub(crate) fn check_relation(
     demand(none_lost, TxRuleError::CertLost)
 }
 
-/// chain.md 7.7 B 4.
-fn check_beside(
-    transaction: &Transaction,
-    alone: bool,
-    automatic: bool,
-) -> Result<(), TxRuleError> {
-    let (mut has_assets, mut has_issue) = (false, false);
+/// chain.md 7.7 B 4. That certificates of status 1 and 2 have no assets beside them was asked in
+/// [`check_single`].
+fn check_beside(transaction: &Transaction, automatic: bool) -> Result<(), TxRuleError> {
+    let mut has_issue = false;
     for (index, output) in transaction.outputs.iter().enumerate() {
         match &output.attachment.payload {
-            Payload::Cert(_) => {}
-            Payload::AssetTransfer(_) => has_assets = true,
-            Payload::AssetDetail(detail) => {
-                has_assets = true;
-                has_issue |= !detail.threshold.is_secondary();
-            }
+            Payload::Cert(_) | Payload::AssetTransfer(_) => {}
+            Payload::AssetDetail(detail) => has_issue |= !detail.threshold.is_secondary(),
             payload => {
                 let fits = is_etp_or_message(payload);
                 demand(fits, TxRuleError::CertMixedOutputs { output: index })?;
             }
         }
     }
-    demand(!alone || !has_assets, TxRuleError::CertWithAssets)?;
     demand(!automatic || has_issue, TxRuleError::CertAutoIssueAlone)
 }

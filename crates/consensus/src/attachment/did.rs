@@ -11,7 +11,7 @@ use mvs_primitives::transaction::Transaction;
 use super::is_etp_or_message;
 use crate::error::{Rejection, TxRuleError, broken, demand};
 use crate::state::Coin;
-use crate::tx::{InputSymbols, TxContext};
+use crate::tx::TxContext;
 
 /// chain.md 7.11, for every output of every transaction.
 pub(crate) fn check(
@@ -142,25 +142,17 @@ fn check_did(
 }
 
 /// chain.md 7.10.8: beside an identity transfer.
-pub(crate) fn check_transfer(
-    transaction: &Transaction,
-    inputs: &InputSymbols<'_>,
-) -> Result<(), TxRuleError> {
+///
+/// That the identity is the one that comes in was asked in [`check`], and that it is the only one.
+pub(crate) fn check_transfer(transaction: &Transaction) -> Result<(), TxRuleError> {
     let is_transfer = |output: &Output| matches!(&output.attachment.payload, Payload::Did(did) if did.status == DidStatus::Transfer);
     if !transaction.outputs.iter().any(is_transfer) {
         return Ok(());
     }
     for (index, output) in transaction.outputs.iter().enumerate() {
-        match &output.attachment.payload {
-            Payload::Did(did) => {
-                let same = inputs.named == Some(did.symbol.as_bytes());
-                demand(same, TxRuleError::DidSymbolMismatch { output: index })?;
-            }
-            payload => {
-                let fits = is_etp_or_message(payload);
-                demand(fits, TxRuleError::DidOutputs { output: index })?;
-            }
-        }
+        let payload = &output.attachment.payload;
+        let fits = matches!(payload, Payload::Did(_)) || is_etp_or_message(payload);
+        demand(fits, TxRuleError::DidOutputs { output: index })?;
     }
     Ok(())
 }

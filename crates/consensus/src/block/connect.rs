@@ -13,7 +13,7 @@ use super::pending::{ConnectedBlock, PendingBlock, is_model};
 use super::{reward, stake};
 use crate::attachment::owner_of;
 use crate::checkpoint::Vouched;
-use crate::error::{BlockRuleError, Fault, Rejection, StakeRuleError, broken, demand};
+use crate::error::{BlockRuleError, Fault, Rejection, TxRuleError, broken, demand};
 use crate::header_view::HeaderView;
 use crate::params::{KnownBlock, Params};
 use crate::script::{CacheUse, InputContext, count_p2sh_sigops, verify_input};
@@ -135,11 +135,16 @@ fn check_stake(
     if !block.is_stake() {
         return Ok(());
     }
-    let missing = || broken(BlockRuleError::Stake(StakeRuleError::Missing));
-    let coinstake = block.block().transactions.get(1).ok_or_else(missing)?;
-    let input = coinstake.inputs.first().ok_or_else(missing)?;
+    // A checked stake block has a coinstake with an input.
+    let no_input = Fault::Broken("a stake block has no staked input");
+    let coinstake = block.block().transactions.get(1);
+    let Some((coinstake, input)) = coinstake.and_then(|tx| Some((tx, tx.inputs.first()?))) else {
+        return Err(no_input.into());
+    };
     // A coin that this very block creates is far too young, so the parent's state is all.
-    let staked = state.coin(&input.previous)?.ok_or_else(missing)?;
+    let previous = input.previous;
+    let missing = || in_tx(block, 1, TxRuleError::InputMissing { input: 0, previous });
+    let staked = state.coin(&previous)?.ok_or_else(|| broken(missing()))?;
     stake::check_stake(params, state, block, &staked)
         .map_err(|error| error.map_rule(BlockRuleError::Stake))?;
     // Whoever stakes must own what he stakes: the scripts of this one input run at once.

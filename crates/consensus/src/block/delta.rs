@@ -74,7 +74,12 @@ pub(super) fn move_coins(
                     Some(coin) => Some(coin.clone()),
                     None => fetched.next().ok_or(Fault::Broken("a coin has no answer"))?,
                 };
-                let missing = TxRuleError::InputMissing { input: number, previous };
+                // A null input has a rule of its own (chain.md 7.2.7).
+                let missing = if previous.is_null() {
+                    TxRuleError::NullInput { input: number }
+                } else {
+                    TxRuleError::InputMissing { input: number, previous }
+                };
                 let coin = coin.ok_or_else(|| broken(in_tx(block, index, missing)))?;
                 taken.insert(previous);
                 if !own.contains_key(&previous) {

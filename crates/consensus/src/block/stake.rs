@@ -5,7 +5,7 @@ use mvs_primitives::height::Height;
 use mvs_primitives::script::{Pattern, parse_script_number};
 
 use super::check::CheckedBlock;
-use crate::error::{Rejection, StakeRuleError, broken, demand};
+use crate::error::{Fault, Rejection, StakeRuleError, broken, demand};
 use crate::params::Params;
 use crate::stake::{kernel_meets, min_stake_age, stake_weight};
 use crate::state::{Coin, LOCKTIME_THRESHOLD, StakeDeposit, StateView};
@@ -28,7 +28,7 @@ pub(super) fn check_stake(
     let placed = block.header();
     let header = placed.header();
     let Some(input) = block.block().transactions.get(1).and_then(|tx| tx.inputs.first()) else {
-        return Err(broken(StakeRuleError::Missing));
+        return Err(Fault::Broken("a stake block has no coinstake").into());
     };
     let (found, min) = (staked.output.value, params.stake.stake_min_value);
     demand(found >= min, StakeRuleError::Value { found, min }).map_err(broken)?;

@@ -8,10 +8,6 @@ use super::rules;
 rules! {
     /// A stake block whose stake breaks a rule (chain.md 9.2).
     pub enum StakeRuleError {
-        /// The staked output is unspent, or created by this very block.
-        #[error("the staked output does not exist")]
-        #[rule("stake.missing", "chain.md 9.2.3", "stake era")]
-        Missing,
         /// The staker has a deposit that is old enough, large enough and locked long enough.
         #[error("the staker's address has no deposit that entitles it")]
         #[rule("stake.deposit", "chain.md 9.2.2", "stake era")]

@@ -277,9 +277,10 @@ rules! {
         #[error("the certificate already exists")]
         #[rule("tx.cert.exists", "chain.md 7.7 A 1", "genesis")]
         CertExists,
-        /// A certificate operation carries only the certificates that it needs.
+        /// A certificate that is issued or transferred by itself comes with the certificates that it
+        /// needs, coin and messages, and nothing else.
         #[error("output {output} does not belong in this certificate operation")]
-        #[rule("tx.cert.outputs", "chain.md 7.7 A 2, A 3", "genesis")]
+        #[rule("tx.cert.outputs", "chain.md 7.7 A 2, A 3, B 4", "genesis")]
         CertOutputs {
             /// Index of the output.
             output: usize,
@@ -336,10 +337,6 @@ rules! {
             /// Index of the output.
             output: usize,
         },
-        /// A certificate that is issued or transferred by itself has no assets beside it.
-        #[error("assets beside a certificate that is issued or transferred")]
-        #[rule("tx.cert.with_assets", "chain.md 7.7 B 4", "genesis")]
-        CertWithAssets,
         /// A certificate is issued automatically only with an asset.
         #[error("a certificate is issued automatically without an asset issue")]
         #[rule("tx.cert.auto_issue_alone", "chain.md 7.7 B 4", "genesis")]
@@ -435,17 +432,11 @@ rules! {
         #[error("more than one identity output")]
         #[rule("tx.did.single", "chain.md 7.11.4, 7.11.5", "genesis")]
         DidSingle,
-        /// The address of an identity pays for it, and an identity that moves comes in.
+        /// The address of an identity pays for it, and an identity that moves is the one that
+        /// comes in.
         #[error("the inputs do not fit the identity operation")]
-        #[rule("tx.did.inputs", "chain.md 7.11.4, 7.11.5", "genesis")]
+        #[rule("tx.did.inputs", "chain.md 7.10.8, 7.11.4, 7.11.5", "genesis")]
         DidInputs,
-        /// An identity transfer names the identity that came in.
-        #[error("output {output} names another identity than the inputs")]
-        #[rule("tx.did.symbol_mismatch", "chain.md 7.10.8", "genesis")]
-        DidSymbolMismatch {
-            /// Index of the output.
-            output: usize,
-        },
         /// An identity transfer has no outputs but the identity, coin and messages.
         #[error("output {output} does not belong beside an identity transfer")]
         #[rule("tx.did.outputs", "chain.md 7.10.8", "genesis")]

@@ -106,7 +106,7 @@ pub fn connect_tx(
     asset::check_conserved(context, transaction, &symbols).map_err(broken)?;
     cert::check_relation(transaction, &symbols).map_err(broken)?;
     mit::check_transfer(transaction, &symbols).map_err(broken)?;
-    did::check_transfer(transaction, &symbols).map_err(broken)?;
+    did::check_transfer(transaction).map_err(broken)?;
     Ok(ConnectedTx { kind, fee })
 }
 
