@@ -14,9 +14,9 @@ use super::{Claim, Kind};
 
 pub(super) const KIND: Kind = Kind { name: "subsidy", detect, check };
 
-/// Keys that hold a deposit's lock, and whose network has it.
-const LOCKS: &[(&str, fn() -> Params)] =
-    &[("mainnet_lock_height", Params::mainnet), ("testnet_lock_height", Params::testnet)];
+/// Keys that hold a deposit's lock, and the network that has it.
+const LOCKS: &[(&str, &str)] =
+    &[("mainnet_lock_height", "mainnet"), ("testnet_lock_height", "testnet")];
 
 fn detect(value: &Value) -> Claim {
     let has = |keys: &[&str]| keys.iter().all(|key| get(value, key).is_some());
@@ -76,23 +76,22 @@ fn check_block(row: &Value, case: &mut Case) {
 
 fn check_deposit(row: &Value, case: &mut Case) {
     let Some(value) = number(row, "deposit_value", case).map(Amount::from_units) else { return };
-    let mut check = |key: &str, params: &Params| {
-        let Some(lock) = number::<u32>(row, key, case) else { return };
-        match deposit_reward(params, lock, value) {
-            Some(reward) => case.number(row, "reward", reward.units()),
-            None => case.fail(format!("{key}: {} has no such deposit", params.name)),
+    for (key, network) in LOCKS {
+        if let Some(params) = Params::builtin(network) {
+            check_reward(row, key, &params, value, case);
         }
-    };
-    for (key, params) in LOCKS {
-        check(key, &params());
     }
     if has_any(row, &["lock_height"])
         && let Some(params) = params(row, case)
     {
-        let Some(lock) = number::<u32>(row, "lock_height", case) else { return };
-        match deposit_reward(&params, lock, value) {
-            Some(reward) => case.number(row, "reward", reward.units()),
-            None => case.fail(format!("lock_height: {} has no such deposit", params.name)),
-        }
+        check_reward(row, "lock_height", &params, value, case);
+    }
+}
+
+fn check_reward(row: &Value, key: &str, params: &Params, value: Amount, case: &mut Case) {
+    let Some(lock) = number::<u32>(row, key, case) else { return };
+    match deposit_reward(params, lock, value) {
+        Some(reward) => case.number(row, "reward", reward.units()),
+        None => case.fail(format!("{key}: {} has no such deposit", params.name)),
     }
 }
