@@ -17,8 +17,17 @@ pub(crate) struct Options {
 
 /// Runs the checker and passes its exit code on: 0 all passed, 1 a failure, 2 unusable input.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let mut command =
-        process::cargo(&["run", "--quiet", "--release", "-p", "testkit", "--bin", "vectors", "--"]);
+    let mut command = process::cargo(&[
+        "run",
+        "--quiet",
+        "--profile",
+        "tool",
+        "-p",
+        "testkit",
+        "--bin",
+        "vectors",
+        "--",
+    ]);
     for path in &options.paths {
         // The checker runs in the workspace's root; paths are meant from where the user stands.
         command.arg(std::path::absolute(path)?);

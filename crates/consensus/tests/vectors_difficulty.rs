@@ -1,6 +1,7 @@
-//! `difficulty.json`: retarget formulas and boundaries. Its stake rows are in `vectors_stake.rs`.
+//! Difficulty and run length of every header of a recorded chain. The rows of `difficulty.json` are
+//! checked in `testnet/kit`.
 
-use mvs_consensus::difficulty::{required_bits, retarget_v1, retarget_v2_pos, retarget_v2_pow};
+use mvs_consensus::difficulty::required_bits;
 use mvs_consensus::header_view::{HeaderChain, HeaderInfo, run_length};
 use mvs_consensus::params::{Params, PowDifficulty};
 use mvs_primitives::difficulty::Difficulty;
@@ -11,75 +12,7 @@ use serde_json::Value;
 
 mod common;
 
-use common::{Outcome, equal, list, run, text};
-
-/// A timestamp in the middle of the range, so that vectors may go either way from it.
-const BASE_SECS: u32 = 1_500_000_000;
-
-/// Checks the rows under `retarget` and `boundary`.
-fn check_difficulty(value: &Value) -> Vec<Outcome> {
-    let retarget = |kind: &'static str| {
-        list(&value["retarget"], kind).iter().enumerate().map(move |(index, case)| {
-            (format!("{kind} {index}: {case}"), check_retarget(kind, case))
-        })
-    };
-    ["v1_pow", "v2_pow", "v2_pos"]
-        .into_iter()
-        .flat_map(retarget)
-        .chain(
-            list(value, "boundary")
-                .iter()
-                .map(|case| (format!("boundary {case}"), check_boundary(case))),
-        )
-        .collect()
-}
-
-fn bits(case: &Value, key: &str) -> Result<Difficulty, String> {
-    text(case, key).parse().map_err(|error| format!("{key}: {error}"))
-}
-
-fn seconds(case: &Value, key: &str) -> Result<Timestamp, String> {
-    let delta = case[key].as_i64().and_then(|delta| i32::try_from(delta).ok());
-    let delta = delta.ok_or_else(|| format!("{key} is no number"))?;
-    Ok(Timestamp::from_unix_secs(BASE_SECS.wrapping_add_signed(delta)))
-}
-
-fn check_retarget(kind: &str, case: &Value) -> Result<(), String> {
-    let network = text(case, "network");
-    let params = Params::builtin(network).ok_or_else(|| format!("unknown network {network}"))?;
-    let numbers = &params.retarget;
-    let PowDifficulty::Retarget { min } = params.pow_difficulty else {
-        return Err("fixed difficulty".to_owned());
-    };
-    let base = Timestamp::from_unix_secs(BASE_SECS);
-    let info = |timestamp, bits| HeaderInfo { version: BlockVersion::POW, timestamp, bits };
-    let last = bits(case, "prev_bits")?;
-    let found = match kind {
-        "v1_pow" => {
-            let now = seconds(case, "timestamp_delta_current_minus_prev")?;
-            retarget_v1(numbers, &info(base, last), now, min)
-        }
-        "v2_pow" => {
-            let now = seconds(case, "interval_seconds")?;
-            retarget_v2_pow(numbers, &info(base, last), now, min)
-        }
-        _ => {
-            let last = info(seconds(case, "interval_seconds")?, last);
-            retarget_v2_pos(numbers, &last, &info(base, last.bits), params.stake.min_difficulty)
-        }
-    };
-    equal("bits", found, bits(case, "expected_bits")?)
-}
-
-fn check_boundary(case: &Value) -> Result<(), String> {
-    let boundary = bits(case, "bits")?.boundary();
-    equal("boundary", hex::encode(boundary.to_be_bytes()), text(case, "boundary_hex"))
-}
-
-#[test]
-fn difficulty_vectors() {
-    run(include_str!("data/difficulty.json"), check_difficulty, 54 + 132 + 132 + 12);
-}
+use common::{Outcome, equal, run};
 
 /// The rules of the recorded chain that decide its headers (reference-chain-pos/README.md).
 fn reference_pos_headers() -> Params {

@@ -1,66 +1,16 @@
-//! `subsidy.json`: block subsidies and deposit rewards; and the powers behind them.
+//! Subsidies at every decay, and the powers behind them. The rows of `subsidy.json` are checked in
+//! `testnet/kit`.
 
 use mvs_consensus::double::pow;
 use mvs_consensus::params::Params;
-use mvs_consensus::subsidy::{block_subsidy, deposit_reward};
-use mvs_primitives::amount::Amount;
+use mvs_consensus::subsidy::block_subsidy;
 use mvs_primitives::header::BlockVersion;
 use mvs_primitives::height::Height;
 use serde_json::Value;
 
 mod common;
 
-use common::{Outcome, equal, list, number, number32, run, text};
-
-/// Checks the rows under `observed`, `computed` and `deposit_reward`.
-fn check_subsidy(value: &Value) -> Vec<Outcome> {
-    let rows = |key: &'static str, check: fn(&Value) -> Result<(), String>| {
-        list(value, key).iter().map(move |case| (format!("{key} {case}"), check(case)))
-    };
-    rows("observed", check_observed)
-        .chain(rows("computed", check_computed))
-        .chain(rows("deposit_reward", check_deposit))
-        .collect()
-}
-
-fn network(case: &Value) -> Result<Params, String> {
-    let name = text(case, "network");
-    Params::builtin(name).ok_or_else(|| format!("unknown network {name}"))
-}
-
-fn check_observed(case: &Value) -> Result<(), String> {
-    let height = Height::new(number32(case, "height")?);
-    let version = BlockVersion::new(number32(case, "version")?);
-    let subsidy = block_subsidy(&network(case)?, version, height).units();
-    // Some observed coinbases hold fees that are not known.
-    let fees = case["fees"].as_u64().unwrap_or(0);
-    equal("subsidy", subsidy, number(case, "computed")?)?;
-    equal("with fees", subsidy + fees, number(case, "coinbase_value")?)
-}
-
-fn check_computed(case: &Value) -> Result<(), String> {
-    let params = network(case)?;
-    let height = Height::new(number32(case, "height")?);
-    let subsidy = |version| block_subsidy(&params, version, height).units();
-    equal("pow", subsidy(BlockVersion::POW), number(case, "pow")?)?;
-    equal("pos", subsidy(BlockVersion::POS), number(case, "pos")?)
-}
-
-fn check_deposit(case: &Value) -> Result<(), String> {
-    let value = Amount::from_units(number(case, "deposit_value")?);
-    let expected = Some(Amount::from_units(number(case, "reward")?));
-    for (params, key) in
-        [(Params::mainnet(), "mainnet_lock_height"), (Params::testnet(), "testnet_lock_height")]
-    {
-        equal(key, deposit_reward(&params, number32(case, key)?, value), expected)?;
-    }
-    Ok(())
-}
-
-#[test]
-fn subsidy_vectors() {
-    run(include_str!("data/subsidy.json"), check_subsidy, 6 + 46 + 30);
-}
+use common::list;
 
 #[test]
 fn powers_of_the_decay_are_correctly_rounded() {

@@ -15,7 +15,10 @@ use mvs_primitives::encode::{Decode, DecodeError, Decoder, Encode, MAX_PAYLOAD_B
 
 mod attachment;
 mod chain;
+mod consensus;
 mod json;
+mod pow;
+mod rules;
 mod script;
 mod text;
 
@@ -51,6 +54,12 @@ pub const TARGETS: &[Target] = &[
     target("compact_size", chain::compact_size, 32),
     target("merkle_branch", chain::merkle_branch, 1536),
     target("json", json::json, 4096),
+    target("interpreter", consensus::interpreter, 4096),
+    target("attenuation", consensus::attenuation, 1024),
+    target("chain_spec", consensus::chain_spec, 4096),
+    target("ethash", pow::ethash, 160),
+    target("tx_rules", rules::transaction, 1024),
+    target("block_rules", rules::block, 8192),
 ];
 
 /// Runs the target of that name.

@@ -20,7 +20,10 @@ use serde_json::Value;
 
 mod address;
 mod attachment;
+mod attenuation;
 mod block;
+mod difficulty;
+mod ethash;
 mod fields;
 mod genesis;
 mod hd;
@@ -30,8 +33,10 @@ mod report;
 mod script;
 mod signature;
 mod source;
+mod subsidy;
 mod symbols;
 mod transaction;
+mod transcript;
 mod wif;
 
 pub use report::{Case, Report};
@@ -81,6 +86,11 @@ pub const KINDS: &[Kind] = &[
     hd::KIND,
     address::KIND,
     symbols::KIND,
+    transcript::KIND,
+    ethash::KIND,
+    difficulty::KIND,
+    subsidy::KIND,
+    attenuation::KIND,
 ];
 
 /// Every kind that is a folder.

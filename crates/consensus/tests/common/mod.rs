@@ -53,8 +53,3 @@ pub(crate) fn number(value: &Value, key: &str) -> Result<u64, String> {
         .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
         .ok_or_else(|| format!("{key}: {value} is not a whole number"))
 }
-
-/// A number of a case that fits 32 bits.
-pub(crate) fn number32(value: &Value, key: &str) -> Result<u32, String> {
-    u32::try_from(number(value, key)?).map_err(|error| format!("{key}: {error}"))
-}

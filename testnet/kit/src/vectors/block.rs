@@ -1,14 +1,13 @@
-//! Blocks: bytes, header, hashes, merkle root, ethash and stake fields.
-//!
-//! The ethash *mix* is not evaluated here, only what follows from it: the final hash and the
-//! boundary.
+//! Blocks: bytes, header, hashes, merkle root, seal, stake fields and block signature.
 
 use ethnum::U256;
+use mvs_consensus::stake::kernel_meets;
 use mvs_primitives::address::Address;
+use mvs_primitives::amount::{Amount, UNITS_PER_ETP};
 use mvs_primitives::block::{Block, BlockProof, BlockSig};
 use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::encode::Encode;
-use mvs_primitives::hash::{MixHash, SealHash, TxId, hash160, keccak256};
+use mvs_primitives::hash::{TxId, hash160};
 use mvs_primitives::header::{BlockVersion, Header};
 use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
@@ -17,12 +16,12 @@ use mvs_primitives::script::Script;
 use mvs_primitives::time::Timestamp;
 use mvs_primitives::transaction::Transaction;
 use serde_json::Value;
-use sha3::{Digest, Keccak512};
 
+use super::difficulty::check_stake_weight;
 use super::fields::{get, has_any, text, to_number};
 use super::network::{formats, text_like};
 use super::report::{Case, Report};
-use super::{Claim, Kind, signature};
+use super::{Claim, Kind, ethash, signature};
 
 pub(super) const KIND: Kind = Kind { name: "block", detect, check };
 
@@ -157,27 +156,13 @@ fn parse_txids(vector: &Value, case: &mut Case) -> Option<Vec<TxId>> {
     ids.filter(|ids: &Vec<TxId>| !ids.is_empty())
 }
 
-fn check_ethash(ethash: &Value, header: &Header, case: &mut Case) {
-    let (seal, mix) = (header.seal_hash(), header.mix_hash);
-    case.number(ethash, "epoch", header.number.value() / 30_000);
-    case.hex(ethash, "seal_preimage_hex", &header.seal_preimage());
-    case.digits(ethash, "seal_hash", seal);
-    case.digits(ethash, "mix_hash", mix);
-    if has_any(ethash, &["final_hash"]) {
-        let result = final_hash(&seal, header.nonce, &mix);
-        case.hex(ethash, "final_hash", &result);
-        let boundary = header.bits.boundary();
-        case.that(U256::from_be_bytes(result) <= boundary, || {
-            "the final hash is above the boundary".to_owned()
-        });
-    }
-}
-
-/// The end of hashimoto (ethash.md): what a mix leads to.
-fn final_hash(seal: &SealHash, nonce: u64, mix: &MixHash) -> [u8; 32] {
-    let seed =
-        Keccak512::new().chain_update(seal.as_bytes()).chain_update(nonce.to_le_bytes()).finalize();
-    keccak256(&[seed.as_slice(), mix.as_bytes()].concat())
+fn check_ethash(parts: &Value, header: &Header, case: &mut Case) {
+    case.number(parts, "epoch", header.number.value() / 30_000);
+    case.hex(parts, "seal_preimage_hex", &header.seal_preimage());
+    case.digits(parts, "seal_hash", header.seal_hash());
+    case.digits(parts, "mix_hash", header.mix_hash);
+    let final_hash = case.array(parts, "final_hash");
+    ethash::check_seal(header, final_hash, case);
 }
 
 /// The key that a script's last push holds.
@@ -251,8 +236,8 @@ fn check_stake(
         case.equal("stake_outpoint", &outpoint.to_string(), &input.previous.to_string());
     }
     case.hex(pos, "pos_preimage_hex", &header.stake_preimage(&outpoint));
-    let kernel = U256::from_le_bytes(header.stake_kernel(&outpoint));
-    case.hex(pos, "pos_hash_int_hex", &kernel.to_be_bytes());
+    let kernel = header.stake_kernel(&outpoint);
+    case.hex(pos, "pos_hash_int_hex", &U256::from_le_bytes(kernel).to_be_bytes());
     check_weight(pos, header, kernel, case);
 }
 
@@ -266,50 +251,19 @@ fn outpoint(fields: &Value, case: &mut Case) -> Option<OutPoint> {
     outpoint
 }
 
-/// Checks the stake's weight and the kernel rule (chain.md 9.2, rule 5), in integers.
-fn check_weight(pos: &Value, header: &Header, kernel: U256, case: &mut Case) {
-    let amount = match get(pos, "stake_value").and_then(to_number) {
-        Some(value) => (value / U256::new(100_000_000)).max(U256::ONE),
+/// Checks the stake's weight and the kernel rule (chain.md 9.2, rule 5).
+fn check_weight(pos: &Value, header: &Header, kernel: [u8; 32], case: &mut Case) {
+    let units = match get(pos, "stake_value") {
+        Some(value) => to_number(value).and_then(|value| u64::try_from(value).ok()),
         None => return,
     };
-    case.number(pos, "stake_amount_etp", amount);
-    let s = rounded_log2(amount);
-    case.number(pos, "s", s);
-    let weight = s * s * s * U256::new(30);
-    case.number(pos, "stake_weight", weight);
-    let Some(divided) = kernel.checked_div(weight) else { return };
-    case.hex(pos, "pos_hash_div_weight_hex", &divided.to_be_bytes());
-    case.that(divided <= header.bits.boundary(), || "the kernel is above the boundary".to_owned());
-}
-
-/// Rounds log2 to the nearest integer: up when the square reaches 2^(2n+1), since no integer has a
-/// logarithm of exactly n + 1/2.
-fn rounded_log2(amount: U256) -> U256 {
-    let floor = U256::BITS - 1 - amount.leading_zeros();
-    let rounds_up = amount.checked_mul(amount).is_none_or(|square| square >> (2 * floor + 1) != 0);
-    U256::from(floor) + U256::from(u32::from(rounds_up))
-}
-
-#[cfg(test)]
-mod tests {
-    use ethnum::U256;
-
-    use super::rounded_log2;
-
-    #[test]
-    fn logarithms_round_at_the_square_root_of_two() {
-        for (amount, expected) in [
-            (1u64, 0u64),
-            (2, 1),
-            (3, 2),
-            (5, 2),
-            (6, 3),
-            (1448, 10),
-            (1449, 11),
-            (724, 9),
-            (725, 10),
-        ] {
-            assert_eq!(rounded_log2(U256::from(amount)), U256::from(expected), "{amount}");
-        }
+    let Some(units) = units else { return case.fail("stake_value is no amount") };
+    case.number(pos, "stake_amount_etp", (units / UNITS_PER_ETP).max(1));
+    let weight = check_stake_weight(pos, "stake_weight", Amount::from_units(units), case);
+    if let Some(divided) = U256::from_le_bytes(kernel).checked_div(U256::from(weight)) {
+        case.hex(pos, "pos_hash_div_weight_hex", &divided.to_be_bytes());
     }
+    case.that(kernel_meets(&kernel, weight, header.bits), || {
+        "the kernel is above the boundary".to_owned()
+    });
 }

@@ -38,6 +38,11 @@ pub(super) fn to_number(value: &Value) -> Option<U256> {
     }
 }
 
+/// Returns hex digits without the `0x` that they may begin with.
+fn digits(text: &str) -> &str {
+    text.strip_prefix("0x").unwrap_or(text)
+}
+
 impl Case {
     /// Compares a text field exactly.
     pub(super) fn text(&mut self, of: &Value, key: &str, found: &str) {
@@ -48,11 +53,14 @@ impl Case {
         }
     }
 
-    /// Compares a field of hex digits, of either case, with something that displays as hex.
+    /// Compares a field of hex digits, of either case and with or without `0x`, with something that
+    /// displays as hex.
     pub(super) fn digits(&mut self, of: &Value, key: &str, found: impl Display) {
         let Some(value) = get(of, key) else { return };
         match value.as_str() {
-            Some(expected) => self.equal(key, &expected.to_ascii_lowercase(), &found.to_string()),
+            Some(expected) => {
+                self.equal(key, &digits(expected).to_ascii_lowercase(), &found.to_string());
+            }
             None => self.fail(format!("{key} is no hex text: {value}")),
         }
     }
@@ -92,7 +100,7 @@ impl Case {
     /// Reads a field of hex digits as input for a check.
     pub(super) fn bytes(&mut self, of: &Value, key: &str) -> Option<Vec<u8>> {
         let value = get(of, key)?;
-        let bytes = value.as_str().and_then(|digits| hex::decode(digits).ok());
+        let bytes = value.as_str().and_then(|text| hex::decode(digits(text)).ok());
         if bytes.is_none() {
             self.fail(format!("{key} is no hex text"));
         }

@@ -1,9 +1,11 @@
 //! Which network a vector speaks of.
 
+use mvs_consensus::params::Params;
 use mvs_primitives::address::{Address, AddressFormat};
 use serde_json::Value;
 
 use super::fields::text;
+use super::report::Case;
 
 /// Both address formats; private chains use the main network's.
 pub(super) const ALL: [AddressFormat; 2] = [AddressFormat::MAINNET, AddressFormat::TESTNET];
@@ -27,4 +29,21 @@ pub(super) fn text_like(address: &Address, formats: &[AddressFormat], wanted: &s
     let mut texts = formats.iter().map(|format| address.to_text(format));
     let first = texts.next().unwrap_or_default();
     if first == wanted { first } else { texts.find(|text| text == wanted).unwrap_or(first) }
+}
+
+/// Returns the parameters of the network that a vector names.
+pub(super) fn params(vector: &Value, case: &mut Case) -> Option<Params> {
+    let name = match text(vector, "network") {
+        Some("private") => "devnet",
+        Some(name) => name,
+        None => {
+            case.fail("it names no network");
+            return None;
+        }
+    };
+    let params = Params::builtin(name);
+    if params.is_none() {
+        case.fail(format!("unknown network {name}"));
+    }
+    params
 }

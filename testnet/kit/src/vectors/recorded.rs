@@ -84,25 +84,74 @@ fn read_folder(folder: &Path, report: &mut Report) -> Folder {
     found
 }
 
+/// What a document of a recorded chain is.
+enum Part {
+    Params,
+    Verdicts,
+    Reorg,
+    Siblings,
+    Forks,
+    Expected,
+}
+
+impl Part {
+    /// Tells by the content.
+    fn of(document: &Value) -> Option<Self> {
+        let has = |key: &str| document.get(key).is_some();
+        let first_has = |key: &str| {
+            document.as_array().and_then(|list| list.first()).is_some_and(|v| v.get(key).is_some())
+        };
+        if has("pos_enabled_height") && has("coinbase_maturity") {
+            Some(Self::Params)
+        } else if has("verdicts") || (first_has("accepted") && first_has("block")) {
+            Some(Self::Verdicts)
+        } else if has("branch_one") && has("branch_two") {
+            Some(Self::Reorg)
+        } else if has("steps") && has("parent_height") {
+            Some(Self::Siblings)
+        } else if first_has("winning_branch") {
+            Some(Self::Forks)
+        } else if has("tip") || has("tip_hash") {
+            Some(Self::Expected)
+        } else {
+            None
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Params => "the constants",
+            Self::Verdicts => "verdicts",
+            Self::Reorg => "a reorganisation",
+            Self::Siblings => "sibling blocks",
+            Self::Forks => "forks",
+            Self::Expected => "the end state",
+        }
+    }
+}
+
+/// Tells why a document cannot be checked by itself, if it is part of a recorded chain.
+pub(super) fn misplaced(document: &Value) -> Option<String> {
+    Part::of(document).map(|part| {
+        format!(
+            "{} of a recorded chain: there is nothing to check without its blocks; name the \
+             folder that holds them (*.bin or *.bin.gz)",
+            part.name()
+        )
+    })
+}
+
 fn sort_document(name: String, document: Value, found: &mut Folder, report: &mut Report) {
-    let has = |key: &str| document.get(key).is_some();
-    let first_has = |key: &str| {
-        document.as_array().and_then(|list| list.first()).is_some_and(|v| v.get(key).is_some())
-    };
-    if has("pos_enabled_height") && has("coinbase_maturity") {
-        found.params = Some(document);
-    } else if has("verdicts") || (first_has("accepted") && first_has("block")) {
-        found.verdicts.push((name, document));
-    } else if has("branch_one") && has("branch_two") {
-        found.reorgs.push((name, document));
-    } else if has("steps") && has("parent_height") {
-        found.siblings.push((name, document));
-    } else if first_has("winning_branch") {
-        found.forks.push((name, document));
-    } else if has("tip") || has("tip_hash") {
-        found.expected.push((name, document));
-    } else {
-        report.within(name, |report| report.error("no known part of a recorded chain"));
+    match Part::of(&document) {
+        Some(Part::Params) => found.params = Some(document),
+        Some(Part::Verdicts) => found.verdicts.push((name, document)),
+        Some(Part::Reorg) => found.reorgs.push((name, document)),
+        Some(Part::Siblings) => found.siblings.push((name, document)),
+        Some(Part::Forks) => found.forks.push((name, document)),
+        Some(Part::Expected) => found.expected.push((name, document)),
+        None => {
+            report.within(name, |report| report.error("no known part of a recorded chain"));
+        }
     }
 }
 

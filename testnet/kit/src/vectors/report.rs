@@ -96,4 +96,13 @@ impl Case {
     pub fn fail(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
+
+    /// Makes checks whose problems are shown after `name`, such as that of a code path.
+    pub(super) fn named(&mut self, name: &str, check: impl FnOnce(&mut Self)) {
+        let before = self.problems.len();
+        check(self);
+        for problem in self.problems.iter_mut().skip(before) {
+            *problem = format!("{name}: {problem}");
+        }
+    }
 }

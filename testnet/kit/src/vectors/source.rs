@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::report::Report;
-use super::{FolderKind, Kind, check_document};
+use super::{FolderKind, Kind, check_document, recorded};
 
 /// What a file may unpack to. Recorded chains are a few megabytes; this only stops a file that
 /// would fill the memory.
@@ -29,7 +29,10 @@ pub(super) fn check_path(
         return;
     }
     match read_document(path) {
-        Ok(document) => check_document(&format!("{label}:"), &document, kinds, report),
+        Ok(document) => match recorded::misplaced(&document) {
+            Some(why) => report.within(label, |report| report.error(&why)),
+            None => check_document(&format!("{label}:"), &document, kinds, report),
+        },
         Err(error) => report.within(label, |report| report.error(&error)),
     }
 }
