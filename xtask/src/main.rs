@@ -12,6 +12,7 @@ mod check;
 mod deny;
 mod layers;
 mod process;
+mod rules;
 mod vectors;
 
 /// The project's checks and generators.
@@ -30,6 +31,8 @@ enum Command {
     Layers,
     /// Checks licences, sources and banned or doubled dependencies with cargo-deny.
     Deny,
+    /// Writes the list of rules with their cases, `crates/consensus/RULES.md`, or checks it.
+    Rules(rules::Options),
     /// Checks vector files against the code: last line `N passed, N failed`.
     Vectors(vectors::Options),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Layers => layers::run(),
         Command::Deny => deny::run(),
+        Command::Rules(options) => rules::run(&options),
         Command::Vectors(options) => vectors::run(&options),
     };
     match outcome {
