@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{deny, layers, process};
+use crate::{deny, layers, process, rules};
 
 /// How to run.
 #[derive(clap::Args)]
@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
             &[("RUSTDOCFLAGS", "-D warnings")],
         ),
     },
+    Step { name: "rules", action: Action::Own(rules::check) },
     Step { name: "tests", action: Action::Cargo(&["test", "--workspace", "--locked"], &[]) },
 ];
 

@@ -12,6 +12,7 @@ mod check;
 mod deny;
 mod layers;
 mod process;
+mod rules;
 mod vectors;
 
 /// The project's checks and generators.
@@ -33,6 +34,8 @@ enum Command {
     /// Checks licences, sources and banned or doubled dependencies with cargo-deny.
     #[command(after_help = "Example: cargo xtask deny")]
     Deny,
+    /// Writes the list of rules with their cases, `crates/consensus/RULES.md`, or checks it.
+    Rules(rules::Options),
     /// Checks vector files against the code: last line `N passed, N failed`.
     #[command(after_help = "Example: cargo xtask vectors testnet/kit/data/blocks.json")]
     Vectors(vectors::Options),
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Layers => layers::run(),
         Command::Deny => deny::run(),
+        Command::Rules(options) => rules::run(&options),
         Command::Vectors(options) => vectors::run(&options),
     };
     match outcome {
