@@ -632,7 +632,7 @@ fn coinbases_and_coinstakes_out_of_place() {
     ] {
         assert_eq!(scene.judge(draft(transactions)).unwrap_err().code(), code);
     }
-    assert_eq!(scene.chain.judge_loose(&first).unwrap_err().code(), "tx.null_input");
+    assert_eq!(scene.chain.judge_loose(&first).unwrap_err().code(), "tx.loose_coinbase");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mvs_primitives::output::Output;
 use super::Cases;
 use super::base::things::locked_by;
 use super::base::{Base, Bases};
-use crate::build::person::{ALICE, under};
+use crate::build::person::{ALICE, BOB, Person, under};
 use crate::build::tx::TxDraft;
 
 /// A good first model of 1,000 units.
@@ -158,9 +158,27 @@ fn secondary(work: &Arc<Base>, cases: &mut Cases) {
     };
     try_one("supply-beyond-64-bits", Some("tx.asset.supply_overflow"), free(11));
     try_one("supply-of-64-bits", None, free(10));
+    supply_of_a_block(work, cases);
+    let mut try_one = |name: &str, code: Option<&'static str>, draft: TxDraft| {
+        cases.bad_tx(name, code.expect("only bad ones follow"), work, &work.sign(draft));
+    };
     // Bob signs too, but his units are not at the issuer's address.
     let draft = spend(4, vec![more(40), shown(700), cert()]).spend(work.coin("HALF.bob"));
     try_one("share-borrowed-from-bob", Some("tx.asset.secondary_inputs"), draft);
+}
+
+/// Two issues that fit one by one, but not together. Version 1 needs no certificate, which a block
+/// could hold only once.
+fn supply_of_a_block(work: &Arc<Base>, cases: &mut Cases) {
+    let both = |units| {
+        let more = || ALICE.issue("FREE", units, SECONDARY + 127, "alice");
+        let from = |who: Person, coin: &str| {
+            work.sign(TxDraft::new(1).spend(work.coin(coin)).pay(more()).rest(who))
+        };
+        work.block(vec![from(ALICE, "alice.20"), from(BOB, "bob.1")])
+    };
+    cases.bad("supply-beyond-64-bits-together", "block.supply_overflow", work, &both(6));
+    cases.good("supply-of-64-bits-together", work, &both(5));
 }
 
 fn conservation(work: &Arc<Base>, cases: &mut Cases) {

@@ -30,7 +30,10 @@ pub(super) fn add(bases: &Bases, cases: &mut Cases) {
     one("item-transferred", None, sword, vec![to_bob("SWORD")], ALICE);
     let form = Some("tx.mit.form");
     one("item-made-and-moved", form, sword, vec![new("NEW"), to_bob("SWORD")], ALICE);
-    one("item-moved-twice", form, sword, vec![to_bob("SWORD"), to_bob("SWORD")], ALICE);
+    one("two-items-moved", form, sword, vec![to_bob("SWORD"), to_bob("SHIELD")], ALICE);
+    let twice = Some("tx.mit.twice");
+    one("item-moved-twice", twice, sword, vec![to_bob("SWORD"), to_bob("SWORD")], ALICE);
+    one("item-registered-twice", twice, coin, vec![new("NEW"), new("NEW")], ALICE);
     one("item-registered-before", Some("tx.mit.exists"), coin, vec![new("SWORD")], ALICE);
     let address = Some("tx.mit.address");
     one("item-change-to-another", address, coin, vec![new("NEW")], BOB);

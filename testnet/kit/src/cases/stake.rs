@@ -7,7 +7,7 @@ use mvs_primitives::attachment::{CertStatus, CertType, DidStatus};
 use mvs_primitives::block::Block;
 use mvs_primitives::input::{Input, OutPoint};
 use mvs_primitives::output::Output;
-use mvs_primitives::script::Script;
+use mvs_primitives::script::{Script, ScriptBuilder};
 use mvs_primitives::transaction::Transaction;
 
 use super::Cases;
@@ -127,6 +127,13 @@ pub(super) fn add(bases: &Bases, cases: &mut Cases) {
     ages(base, cases);
     cases.bad("staked-output-is-locked", "stake.locked", base, &staking(ALICE, "deposit", 0));
     cases.good("staked-output-was-locked", base, &with_sequence(base));
+
+    // The coinstake's form needs the same address in script and output; nobody's will do.
+    let mut keyless = draft(base, Vec::new());
+    keyless.transactions[1].inputs[0].script = ScriptBuilder::new().push(b"no key").build();
+    keyless.transactions[1].outputs[1].script = Script::null_data(b"no address").expect("short");
+    let block = keyless.finish(base.chain());
+    cases.bad("coinstake-shows-no-key", "block.stake_key", base, &block);
 
     let mut missing = draft(base, Vec::new());
     missing.kernel = Kernel::Misses;

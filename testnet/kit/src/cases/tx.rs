@@ -106,7 +106,9 @@ fn inputs(work: &Arc<Base>, cases: &mut Cases) {
     let null = work.sign(TxDraft::new(1).spend(coin).spend(OutPoint::NULL).pay(ALICE.etp(1)));
     cases.bad("null-input-beside-another", "tx.null_input", work, &work.block(vec![null]));
     let loose = coinbase(work.next_height(), vec![MINER.etp(1)]);
-    cases.bad_loose("loose-coinbase", "tx.null_input", work, &loose);
+    cases.bad_loose("loose-coinbase", "tx.loose_coinbase", work, &loose);
+    let stake = TxDraft::new(2).spend(coin).pay(Output::null()).pay(ALICE.etp(15_000));
+    cases.bad_loose("loose-coinstake", "tx.loose_coinstake", work, &work.sign(stake));
 
     let nowhere = OutPoint::new(TxId::from_bytes([7; 32]), 0);
     let missing = work.sign(TxDraft::new(1).spend(nowhere).pay(ALICE.etp(1)));
