@@ -1,10 +1,11 @@
 //! Computes what a block changes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use mvs_primitives::amount::AssetAmount;
 use mvs_primitives::attachment::AssetDetail;
 use mvs_primitives::attachment::{Cert, CertStatus, Did, DidStatus, Mit, MitStatus, Payload};
+use mvs_primitives::hash::TxId;
 use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::output::Output;
@@ -34,6 +35,49 @@ pub(super) fn in_tx(block: &CheckedBlock, index: usize, error: TxRuleError) -> B
     BlockRuleError::Tx { index, txid, error: Box::new(error) }
 }
 
+/// The outputs of a block, found by the id of their transaction: ids are distinct, so one look per
+/// transaction is enough.
+struct OwnCoins {
+    /// In block order.
+    slots: Vec<OwnCoin>,
+    /// For each transaction, where its outputs stand in `slots`.
+    ranges: HashMap<TxId, std::ops::Range<usize>>,
+}
+
+struct OwnCoin {
+    outpoint: OutPoint,
+    coin: Coin,
+    is_spent: bool,
+}
+
+impl OwnCoins {
+    fn of(block: &CheckedBlock) -> Self {
+        let transactions = &block.block().transactions;
+        let height = block.header().height();
+        let mut slots = Vec::with_capacity(transactions.iter().map(|tx| tx.outputs.len()).sum());
+        let mut ranges = HashMap::with_capacity(transactions.len());
+        for (transaction, txid) in transactions.iter().zip(block.txids()) {
+            let start = slots.len();
+            slots.extend((0u32..).zip(Coin::of_transaction(transaction, height)).map(
+                |(index, coin)| OwnCoin {
+                    outpoint: OutPoint::new(*txid, index),
+                    coin,
+                    is_spent: false,
+                },
+            ));
+            ranges.insert(*txid, start..slots.len());
+        }
+        Self { slots, ranges }
+    }
+
+    /// Returns where an output stands, if the block has it.
+    fn find(&self, outpoint: &OutPoint) -> Option<usize> {
+        let range = self.ranges.get(&outpoint.txid)?;
+        let slot = range.start.checked_add(usize::try_from(outpoint.index).ok()?)?;
+        range.contains(&slot).then_some(slot)
+    }
+}
+
 /// Finds every coin that the block spends: in the parent's state, or anywhere in the block itself
 /// (QUIRK, chain.md 7: a transaction may spend an output of a later one).
 pub(super) fn move_coins(
@@ -41,48 +85,52 @@ pub(super) fn move_coins(
     block: &CheckedBlock,
 ) -> Result<MovedCoins, Rejection<BlockRuleError>> {
     let transactions = &block.block().transactions;
-    let height = block.header().height();
-    let mut order = Vec::new();
-    let mut own: HashMap<OutPoint, Coin> = HashMap::new();
-    for (transaction, txid) in transactions.iter().zip(block.txids()) {
-        for (index, coin) in (0u32..).zip(Coin::of_transaction(transaction, height)) {
-            let outpoint = OutPoint::new(*txid, index);
-            order.push(outpoint);
-            own.insert(outpoint, coin);
+    let mut own = OwnCoins::of(block);
+    let spenders =
+        || transactions.iter().zip(block.kinds()).filter(|(_, kind)| **kind != TxKind::Coinbase);
+    let inputs = spenders().map(|(transaction, _)| transaction.inputs.len()).sum();
+    // For each input in order: where it stands in the block, or `None` for one from outside.
+    let mut places = Vec::with_capacity(inputs);
+    let mut outside = Vec::with_capacity(inputs);
+    for (transaction, _) in spenders() {
+        for input in &transaction.inputs {
+            let place = own.find(&input.previous);
+            if place.is_none() {
+                outside.push(input.previous);
+            }
+            places.push(place);
         }
     }
-    let outside: Vec<OutPoint> = block
-        .kinds()
-        .iter()
-        .zip(transactions)
-        .filter(|(kind, _)| **kind != TxKind::Coinbase)
-        .flat_map(|(_, transaction)| transaction.inputs.iter().map(|input| input.previous))
-        .filter(|previous| !own.contains_key(previous))
-        .collect();
     let mut fetched = state.coins(&outside)?.into_iter();
+    let mut places = places.into_iter();
 
-    let mut taken = HashSet::with_capacity(outside.len());
     let mut removed = Vec::with_capacity(outside.len());
     let mut spent = Vec::with_capacity(transactions.len());
     for (index, (transaction, kind)) in transactions.iter().zip(block.kinds()).enumerate() {
         let mut coins = Vec::new();
         if *kind != TxKind::Coinbase {
-            coins.reserve(transaction.inputs.len());
+            coins.reserve_exact(transaction.inputs.len());
             for (number, input) in transaction.inputs.iter().enumerate() {
                 let previous = input.previous;
-                let coin = match own.get(&previous) {
-                    Some(coin) => Some(coin.clone()),
-                    None => fetched.next().ok_or(Fault::Broken("a coin has no answer"))?,
+                let place = places.next().ok_or(Fault::Broken("an input has no place"))?;
+                // That no output is spent twice was asked of the checked block.
+                let coin = match place.and_then(|place| own.slots.get_mut(place)) {
+                    Some(slot) => {
+                        slot.is_spent = true;
+                        slot.coin.clone()
+                    }
+                    None => {
+                        let coin = fetched.next().ok_or(Fault::Broken("a coin has no answer"))?;
+                        // A null input has a rule of its own (chain.md 7.2.7).
+                        let missing = if previous.is_null() {
+                            TxRuleError::NullInput { input: number }
+                        } else {
+                            TxRuleError::InputMissing { input: number, previous }
+                        };
+                        coin.ok_or_else(|| broken(in_tx(block, index, missing)))?
+                    }
                 };
-                // A null input has a rule of its own (chain.md 7.2.7).
-                let missing = if previous.is_null() {
-                    TxRuleError::NullInput { input: number }
-                } else {
-                    TxRuleError::InputMissing { input: number, previous }
-                };
-                let coin = coin.ok_or_else(|| broken(in_tx(block, index, missing)))?;
-                taken.insert(previous);
-                if !own.contains_key(&previous) {
+                if place.is_none() {
                     removed.push((previous, coin.clone()));
                 }
                 coins.push(coin);
@@ -90,10 +138,11 @@ pub(super) fn move_coins(
         }
         spent.push(coins);
     }
-    let created = order
+    let created = own
+        .slots
         .into_iter()
-        .filter(|outpoint| !taken.contains(outpoint))
-        .filter_map(|outpoint| Some((outpoint, own.remove(&outpoint)?)))
+        .filter(|slot| !slot.is_spent)
+        .map(|slot| (slot.outpoint, slot.coin))
         .collect();
     Ok(MovedCoins { spent, removed, created })
 }

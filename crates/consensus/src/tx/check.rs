@@ -106,13 +106,22 @@ fn check_form(params: &Params, transaction: &Transaction) -> Result<(), TxRuleEr
     demand(found <= max, TxRuleError::Size { found, max })
 }
 
+/// Up to so many inputs are compared with each other; more go through a set.
+const FEW_INPUTS: usize = 12;
+
 /// chain.md 7.2.3 (CVE-2018-17144).
 fn check_distinct_inputs(transaction: &Transaction) -> Result<(), TxRuleError> {
-    if let [_] = transaction.inputs.as_slice() {
-        return Ok(());
-    }
-    let mut seen = HashSet::with_capacity(transaction.inputs.len());
-    match transaction.inputs.iter().find(|input| !seen.insert(&input.previous)) {
+    let inputs = transaction.inputs.as_slice();
+    let twice = if inputs.len() <= FEW_INPUTS {
+        let earlier = |index| inputs.iter().take(index);
+        inputs.iter().enumerate().find_map(|(index, input)| {
+            earlier(index).any(|other| other.previous == input.previous).then_some(input)
+        })
+    } else {
+        let mut seen = HashSet::with_capacity(inputs.len());
+        inputs.iter().find(|input| !seen.insert(&input.previous))
+    };
+    match twice {
         None => Ok(()),
         Some(twice) => Err(TxRuleError::DuplicateInput { previous: twice.previous }),
     }
