@@ -183,6 +183,15 @@ fn every_vector_through_the_program_at_once() {
 }
 
 #[test]
+fn a_lone_carriage_return_ends_a_line() {
+    // Else the comment would swallow the bad item, and everything would pass for good.
+    let output = run(&["check", "--json", "-"], b"# two\r0100000000000000\r01000000ffffffff\r");
+    assert_eq!(code(&output), 1);
+    let lines: Vec<_> = reports(&output).iter().map(|report| report["line"].clone()).collect();
+    assert_eq!(lines, [2, 3]);
+}
+
+#[test]
 fn codes_are_listed() {
     let output = run(&["codes"], b"");
     assert_eq!(code(&output), 0);
