@@ -122,7 +122,8 @@ fn main() -> ExitCode {
         Command::Codes { json } => list_codes(json),
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("asset-spec: {failure}");
+        // Not `eprintln`: that panics when nobody listens, and the exit code would be another.
+        let _ = writeln!(io::stderr(), "asset-spec: {failure}");
         ExitCode::from(UNUSABLE)
     })
 }

@@ -192,6 +192,24 @@ fn a_lone_carriage_return_ends_a_line() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_full_device_is_a_failure_and_no_panic() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = |args: &[&str], to_out: bool| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_asset-spec"));
+        program.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if to_out {
+            program.stdout(full())
+        } else {
+            program.stderr(full())
+        };
+        program.status().unwrap().code()
+    };
+    assert_eq!(status(&["codes"], true), Some(2));
+    assert_eq!(status(&["check", "/nowhere/at/all"], false), Some(2));
+}
+
+#[test]
 fn codes_are_listed() {
     let output = run(&["codes"], b"");
     assert_eq!(code(&output), 0);
