@@ -39,7 +39,10 @@ pub struct DatasetDir {
 impl DatasetDir {
     /// Uses this directory; it is created when the first file is stored.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        let path = path.into();
+        // The parent of a bare file name is empty; it means the current directory, but the system
+        // neither lists nor syncs a directory without a name.
+        Self { path: if path.as_os_str().is_empty() { ".".into() } else { path } }
     }
 
     /// The file of an epoch, there or not.
@@ -106,6 +109,10 @@ impl DatasetDir {
         let isa = Isa::best();
         let path = self.file_of(epoch);
         let fail = |source| io_error(&path, source);
+        // Asked before opening, which waits for ever if it is a pipe.
+        if !fs::metadata(&path).map_err(fail)?.is_file() {
+            return Err(PowError::ForeignFile { path });
+        }
         let mut source = File::open(&path).map_err(fail)?;
         let found = source.metadata().map_err(fail)?.len();
         let mut header = [0; HEADER_BYTES];
@@ -187,7 +194,10 @@ impl DatasetDir {
             let ours = name.starts_with("ethash-")
                 && (name.ends_with(".dataset") || name.ends_with(".tmp"));
             if ours && !kept.contains(&entry.path()) {
-                fs::remove_file(entry.path()).map_err(|e| io_error(&entry.path(), e))?;
+                match fs::remove_file(entry.path()) {
+                    Err(e) if e.kind() == ErrorKind::NotFound => {} // another program was quicker
+                    other => other.map_err(|e| io_error(&entry.path(), e))?,
+                }
             }
         }
         Ok(())

@@ -346,6 +346,28 @@ fn a_temporary_name_that_is_taken_is_left_alone() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "files")]
+fn what_is_no_file_is_foreign() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let scratch = Scratch::new("pipe");
+    fs::create_dir(&scratch.1).unwrap();
+    mknodat(CWD, scratch.file(), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    // Opening a pipe that nobody writes to would wait for ever.
+    let (send, receive) = std::sync::mpsc::channel();
+    let directory = scratch.0.clone();
+    std::thread::spawn(move || {
+        let loaded = directory.load(Epoch::FIRST, Residence::Memory, &Build::on_threads(1));
+        send.send(loaded.map(drop).unwrap_err().code()).unwrap();
+    });
+    let patience = std::time::Duration::from_secs(20);
+    assert_eq!(receive.recv_timeout(patience), Ok("pow.file.foreign"));
+    fs::remove_file(scratch.file()).unwrap();
+    fs::create_dir(scratch.file()).unwrap();
+    assert_eq!(scratch.load_error(), "pow.file.foreign");
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "files")]
 fn failed_or_cancelled_store_keeps_the_old_file() {
     let scratch = Scratch::new("keeps");
@@ -359,6 +381,12 @@ fn failed_or_cancelled_store_keeps_the_old_file() {
     assert_eq!(error.code(), "pow.cancelled");
     assert_eq!(scratch.names(), ["ethash-00000.dataset"]);
     scratch.load(Residence::Memory).unwrap();
+}
+
+#[test]
+fn a_directory_without_a_name_is_the_current_one() {
+    let file = DatasetDir::new("").file_of(Epoch::FIRST);
+    assert_eq!(file, std::path::Path::new("./ethash-00000.dataset"));
 }
 
 #[test]
