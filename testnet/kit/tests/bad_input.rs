@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use testkit::vectors::{FOLDER_KINDS, KINDS, Report, check_paths};
+use testkit::vectors::{FOLDER_KINDS, KINDS, Report, check_document, check_paths};
 
 /// A good vector, and the same with a wrong address.
 fn vectors() -> [Value; 2] {
@@ -105,5 +105,18 @@ fn deep_nesting_and_huge_numbers_are_no_json() {
     {
         let report = scratch.write("it.json", text).check();
         assert_eq!((report.passed(), report.errors().len()), (0, 1));
+    }
+}
+
+#[test]
+fn names_from_a_file_stay_on_their_line() {
+    let [_, bad] = vectors();
+    let name = "x\n9 passed, 0 failed\u{1b}[2J\u{9b}2J\u{202e}";
+    let mut report = Report::default();
+    check_document(name, &json!({ name: [bad, { name: name }] }), KINDS, &mut report);
+    check_document(name, &json!(name), KINDS, &mut report);
+    assert_eq!((report.failures().len(), report.errors().len()), (2, 1));
+    for line in report.failures().iter().chain(report.errors()) {
+        assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
     }
 }
