@@ -120,3 +120,43 @@ fn names_from_a_file_stay_on_their_line() {
         assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
     }
 }
+
+#[test]
+fn parts_of_a_recorded_chain_in_the_wrong_form_are_found() {
+    let verdict = |raw: &str| json!([{ "block": null, "raw_hex": raw, "accepted": false, "parent_height": 0 }]);
+    for (part, found) in [
+        (verdict("00"), false),
+        (verdict("no hex"), true),
+        (json!({ "verdicts": 5 }), true),
+        (json!({ "verdicts": [] }), true),
+        (json!({ "parent_height": 0, "steps": 5 }), true),
+    ] {
+        let scratch = Scratch::new("recorded");
+        let text = serde_json::to_vec(&part).unwrap();
+        let report = scratch.write("chain.bin", "").write("part.json", text).check();
+        let is_found = !report.failures().is_empty() || !report.errors().is_empty();
+        assert_eq!(is_found, found, "{part}");
+    }
+    for (part, problems) in [
+        (json!({ "tip_height": 0 }), 0),
+        (json!({ "tip_height": 0, "getdid": { "nobody": [] } }), 0),
+        (json!({ "tip_height": 0, "getdid": { "nobody": 5 } }), 1),
+        (json!({ "tip_height": 0, "getdid": 5 }), 1),
+        (json!({ "tip_height": 0, "blocks": 5 }), 1),
+        (json!({ "tip_height": 0, "certs": 5 }), 1),
+        (json!({ "tip_height": 0, "utxos_sample": { "nobody": 5 } }), 1),
+        (json!({ "tip_height": 0, "counts": { "blocks": "many", "mits": 0 } }), 1),
+        (
+            json!({ "tip_height": 0, "addresses": { "nobody": { "unspent": "x", "received": 0 } } }),
+            1,
+        ),
+    ] {
+        let mut part = part;
+        part["tip_hash"] = Value::Null; // marks a state; it is not compared with success
+        let scratch = Scratch::new("state");
+        let text = serde_json::to_vec(&part).unwrap();
+        let report = scratch.write("chain.bin", "").write("part.json", text).check();
+        let found: Vec<_> = report.failures().iter().filter(|f| !f.contains("tip_hash")).collect();
+        assert_eq!(found.len() + report.errors().len(), problems, "{part}: {found:?}");
+    }
+}
