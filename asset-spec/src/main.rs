@@ -10,6 +10,7 @@ use asset_spec::check::{Context, DEFAULT_TX_VERSION, Kind, Network, Verdict, che
 use asset_spec::clause;
 use asset_spec::source::{self, SourceError};
 use clap::{Args, Parser, Subcommand};
+use mvs_primitives::text::is_hazardous;
 use serde::Serialize;
 
 /// Exit code when a clause is broken.
@@ -141,7 +142,8 @@ fn main() -> ExitCode {
         Command::Codes { json } => list_codes(json),
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("asset-spec: {failure}");
+        // Not `eprintln`: that panics when nobody listens, and the exit code would be another.
+        let _ = writeln!(io::stderr(), "asset-spec: {failure}");
         ExitCode::from(UNUSABLE)
     })
 }
@@ -170,8 +172,8 @@ fn check_items(args: &CheckArgs) -> Result<ExitCode, Failure> {
             exit = ExitCode::from(BROKEN);
         }
         if args.json {
-            serde_json::to_writer(&mut out, &Report::new(item.line, &verdict))?;
-            writeln!(out)?;
+            let report = serde_json::to_string(&Report::new(item.line, &verdict))?;
+            writeln!(out, "{}", escaped(&report))?;
         } else {
             write_for_people(&mut out, item.line, &verdict)?;
         }
@@ -182,8 +184,7 @@ fn check_items(args: &CheckArgs) -> Result<ExitCode, Failure> {
 
 fn write_for_people(out: &mut impl Write, line: usize, verdict: &Verdict) -> Result<(), Failure> {
     if let Some(value) = &verdict.value {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        writeln!(out)?;
+        writeln!(out, "{}", escaped(&serde_json::to_string_pretty(value)?))?;
     }
     if let Some(canonical) = &verdict.canonical {
         writeln!(out, "not canonical, the chain hashes: {}", hex::encode(canonical))?;
@@ -197,6 +198,22 @@ fn write_for_people(out: &mut impl Write, line: usize, verdict: &Verdict) -> Res
     writeln!(out, "line {line}: bad {kind}{place}: {}: {}", broken.code, broken.message)?;
     writeln!(out, "clause {}: {}", broken.code, broken.clause())?;
     Ok(())
+}
+
+/// Writes the characters inside JSON that are no ink as `\uNNNN`. The texts come from strangers: one of
+/// them may be a command for the terminal (U+009B) or turn around what follows (U+202E).
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !is_hazardous(character) {
+            out.push(character); // the new lines are those between the fields
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 fn list_codes(json: bool) -> Result<ExitCode, Failure> {

@@ -42,14 +42,16 @@ pub fn read(reader: impl Read) -> Result<Vec<u8>, SourceError> {
 }
 
 /// Takes input apart: one item per line, or with `single` one item in all lines together. Empty
-/// lines and what follows a `#` are left out.
+/// lines and what follows a `#` are left out. A lone carriage return ends a line too: else a comment
+/// would hide every item behind it.
 ///
 /// # Errors
 /// [`SourceError::Nothing`] when no item is left.
 pub fn items(input: &[u8], single: bool) -> Result<Vec<Item>, SourceError> {
     let text = String::from_utf8_lossy(input);
     let mut items: Vec<Item> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
+    let text = text.replace("\r\n", "\n");
+    for (index, line) in text.split(['\n', '\r']).enumerate() {
         let line = line.split('#').next().unwrap_or_default();
         if line.trim().is_empty() {
             continue;

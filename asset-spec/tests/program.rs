@@ -215,6 +215,52 @@ fn every_vector_through_the_program_at_once() {
     }
 }
 
+/// Version 1, type message, and a text that clears the screen in three ways: ESC, the one-character
+/// CSI, and DEL, then turns around what follows.
+const HOSTILE_MESSAGE: &str = "01000000 03000000 0d 1b5b324a c29b324a 7f e280ae 41";
+
+#[test]
+fn what_strangers_wrote_does_not_reach_the_terminal() {
+    for tx_version in ["1", "4"] {
+        let args = ["check", "-", "--tx-version", tx_version];
+        let shown = run(&args, HOSTILE_MESSAGE.as_bytes());
+        let shown = std::str::from_utf8(&shown.stdout).unwrap();
+        let loose = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!shown.contains(loose), "{shown:?}");
+    }
+    let json = run(&["check", "--json", "-"], HOSTILE_MESSAGE.as_bytes());
+    assert!(!String::from_utf8_lossy(&json.stdout).contains(['\u{7f}', '\u{9b}', '\u{202e}']));
+    // The same text for a machine.
+    assert_eq!(reports(&json)[0]["value"]["content"], "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}A");
+}
+
+#[test]
+fn a_lone_carriage_return_ends_a_line() {
+    // Else the comment would swallow the bad item, and everything would pass for good.
+    let output = run(&["check", "--json", "-"], b"# two\r0100000000000000\r01000000ffffffff\r");
+    assert_eq!(code(&output), 1);
+    let lines: Vec<_> = reports(&output).iter().map(|report| report["line"].clone()).collect();
+    assert_eq!(lines, [2, 3]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_device_is_a_failure_and_no_panic() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = |args: &[&str], to_out: bool| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_asset-spec"));
+        program.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if to_out {
+            program.stdout(full())
+        } else {
+            program.stderr(full())
+        };
+        program.status().unwrap().code()
+    };
+    assert_eq!(status(&["codes"], true), Some(2));
+    assert_eq!(status(&["check", "/nowhere/at/all"], false), Some(2));
+}
+
 #[test]
 fn codes_are_listed() {
     let output = run(&["codes"], b"");

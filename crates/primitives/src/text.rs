@@ -80,16 +80,26 @@ impl Decode for Text {
     }
 }
 
+/// Tells whether a character, shown to people, does something else than to leave ink: a control
+/// character, a line or paragraph separator, or a mark that turns around the text behind it, so that
+/// a name or an amount reads as another.
+pub fn is_hazardous(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2066}'..='\u{2069}')
+}
+
 impl fmt::Display for Text {
-    /// Shows the text; bytes that are not UTF-8, and control characters, appear as `\xNN`: the text
-    /// comes from strangers and must not move a terminal's cursor or add lines to a log.
+    /// Shows the text; bytes that are not UTF-8, and [hazardous](is_hazardous) characters, appear as
+    /// `\xNN`: the text comes from strangers and must not move a terminal's cursor, add lines to a
+    /// log, or turn around what stands beside it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let escape = |f: &mut fmt::Formatter<'_>, bytes: &[u8]| {
             bytes.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))
         };
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if character.is_control() {
+                if is_hazardous(character) {
                     escape(f, character.encode_utf8(&mut [0; 4]).as_bytes())?;
                 } else {
                     fmt::Write::write_char(f, character)?;
@@ -237,6 +247,9 @@ mod tests {
         let text = Text::new([0xff, b'a']).unwrap();
         assert_eq!(text.to_string(), "\\xffa");
         assert_eq!(Text::new("a\x1b[2J\nb").unwrap().to_string(), "a\\x1b[2J\\x0ab");
+        let turned = Text::new("a\u{202e}b\u{9b}\u{2028}\u{2066}").unwrap();
+        assert_eq!(turned.to_string(), "a\\xe2\\x80\\xaeb\\xc2\\x9b\\xe2\\x80\\xa8\\xe2\\x81\\xa6");
+        assert_eq!(Text::new("中文 é").unwrap().to_string(), "中文 é");
         assert_eq!(serde_json::to_string(&text).unwrap(), r#"{"hex":"ff61"}"#);
         assert_eq!(serde_json::to_string(&Text::new("né").unwrap()).unwrap(), "\"né\"");
     }

@@ -245,6 +245,15 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_between_vectors_is_a_failure_too() {
+        const BAD: Kind = Kind { check: |_, _| panic!("boom"), ..EVEN };
+        let mut report = Report::default();
+        check_document("x", &json!([{ "even": 2 }, { "even": 2 }]), &[BAD], &mut report);
+        assert_eq!((report.passed(), report.failures().len()), (0, 2));
+        assert!(report.failures()[1].starts_with("x[1] (even): "), "{:?}", report.failures());
+    }
+
+    #[test]
     fn unreadable_paths_are_errors_and_folders_can_be_a_kind() {
         const FOLDER: FolderKind = FolderKind {
             name: "folder",

@@ -52,176 +52,227 @@ fn assert_found_in(name: &str, mut document: Value, pointer: &str, change: impl 
     assert_eq!(after.passed(), before.passed() - 1, "{name} {pointer}");
 }
 
+/// Fields of good vectors whose content is compared.
+const COMPARED: &[(&str, &[&str])] = &[
+    (
+        "genesis.json",
+        &[
+            "/vectors/0/raw_block_hex",
+            "/vectors/0/raw_header_hex",
+            "/vectors/0/raw_coinbase_hex",
+            "/vectors/0/hash",
+            "/vectors/1/merkle_root",
+            "/vectors/1/coinbase_txid",
+            "/vectors/1/header/timestamp",
+            "/vectors/1/coinbase_input_text",
+            "/vectors/2/coinbase_output_address",
+            "/vectors/2/coinbase_output_value",
+        ],
+    ),
+    (
+        "blocks.json",
+        &[
+            "/vectors/0/height",
+            "/vectors/0/hash",
+            "/vectors/0/txids/0",
+            "/vectors/0/merkle_root",
+            "/vectors/0/boundary_hex",
+            "/vectors/0/header/version",
+            "/vectors/0/header/prev",
+            "/vectors/0/header/merkle",
+            "/vectors/0/header/bits",
+            "/vectors/0/header/nonce",
+            "/vectors/0/header/mixhash",
+            "/vectors/0/header/number",
+            "/vectors/0/ethash/epoch",
+            "/vectors/0/ethash/seal_preimage_hex",
+            "/vectors/0/ethash/seal_hash",
+            "/vectors/0/ethash/mix_hash",
+            "/vectors/0/ethash/final_hash",
+            "/vectors/1/pos/blocksig_hex",
+            "/vectors/1/pos/blocksig_r",
+            "/vectors/1/pos/blocksig_s",
+            "/vectors/1/pos/signer_pubkey",
+            "/vectors/1/pos/signed_message_bytes",
+            "/vectors/1/pos/stake_outpoint/hash",
+            "/vectors/1/pos/stake_outpoint/index",
+            "/vectors/1/pos/pos_preimage_hex",
+            "/vectors/1/pos/pos_hash_int_hex",
+            "/vectors/1/pos/stake_amount_etp",
+            "/vectors/1/pos/s",
+            "/vectors/1/pos/stake_weight",
+            "/vectors/1/pos/pos_hash_div_weight_hex",
+            "/vectors/1/pos/stake_owner_address",
+            "/vectors/2/raw_header_hex",
+            "/vectors/2/raw_txs_hex/0",
+        ],
+    ),
+    (
+        "transactions.json",
+        &[
+            "/vectors/0/raw_hex",
+            "/vectors/0/txid",
+            "/vectors/0/decoded/version",
+            "/vectors/0/decoded/locktime",
+            "/vectors/0/decoded/inputs/0/prev_hash",
+            "/vectors/0/decoded/inputs/0/prev_index",
+            "/vectors/0/decoded/inputs/0/script",
+            "/vectors/0/decoded/inputs/0/sequence",
+            "/vectors/0/decoded/outputs/0/value",
+            "/vectors/0/decoded/outputs/0/script",
+            "/vectors/0/decoded/outputs/0/attachment/type",
+            "/vectors/0/signature_checks/0/script_code",
+            "/vectors/0/signature_checks/0/sighash_type",
+            "/vectors/0/signature_checks/0/sighash",
+            "/vectors/0/signature_checks/0/pubkey",
+            "/vectors/0/signature_checks/0/signature_der_with_type",
+            "/vectors/0/signature_checks/0/valid",
+        ],
+    ),
+    (
+        "attachments.json",
+        &[
+            "/vectors/2/hex",
+            "/vectors/2/decoded/version",
+            "/vectors/2/decoded/to_did",
+            "/vectors/2/decoded/from_did",
+            "/vectors/2/decoded/status",
+            "/vectors/2/decoded/symbol",
+            "/vectors/2/decoded/address",
+            "/vectors/2/decoded/content",
+        ],
+    ),
+    (
+        "scripts.json",
+        &[
+            "/vectors/0/script_hex",
+            "/vectors/0/kind",
+            "/vectors/0/address_mainnet",
+            "/vectors/1/address",
+            "/vectors/2/lock_height",
+            "/vectors/4/sequence",
+            "/vectors/4/effective_blocks",
+            "/vectors/6/model_param",
+            "/vectors/6/input_point_hex",
+            "/vectors/6/hash160",
+        ],
+    ),
+    (
+        "addresses.json",
+        &[
+            "/valid/0/address",
+            "/valid/0/version",
+            "/valid/0/hash160",
+            "/valid/0/kind",
+            "/valid/0/script",
+            "/wif/0/wif",
+            "/wif/0/secret_hex",
+            "/wif/0/pubkey",
+            "/wif/0/mainnet_address",
+            "/wif/0/testnet_address",
+            "/hd_bip39_empty_passphrase/0/xprv",
+            "/hd_bip39_empty_passphrase/1/path",
+            "/hd_bip39_empty_passphrase/2/mainnet_address",
+        ],
+    ),
+    ("symbols.json", &["/sensitive_substrings/0", "/forbidden_asset_symbols/0"]),
+];
+
+/// Fields that decide what is checked.
+const DECIDING: &[(&str, &[&str])] = &[
+    ("genesis.json", &["/vectors/0/network"]),
+    (
+        "blocks.json",
+        &[
+            "/vectors/0/header",
+            "/vectors/0/txids",
+            "/vectors/0/ethash",
+            "/vectors/1/pos",
+            "/vectors/1/pos/stake_outpoint",
+            "/vectors/1/pos/stake_value",
+            "/vectors/2/raw_txs_hex",
+        ],
+    ),
+    (
+        "transactions.json",
+        &[
+            "/vectors/0/decoded",
+            "/vectors/0/decoded/inputs",
+            "/vectors/0/decoded/inputs/0",
+            "/vectors/0/decoded/outputs",
+            "/vectors/0/decoded/outputs/0",
+            "/vectors/0/decoded/outputs/0/attachment",
+            "/vectors/0/signature_checks",
+            "/vectors/0/signature_checks/0",
+            "/vectors/0/signature_checks/0/input",
+        ],
+    ),
+    ("attachments.json", &["/not_compatible", "/not_compatible/0", "/vectors/2/decoded"]),
+    (
+        "addresses.json",
+        &[
+            "/valid",
+            "/valid/0",
+            "/valid/0/network",
+            "/invalid",
+            "/hd_bip39_empty_passphrase/0",
+            "/hd_bip39_empty_passphrase/0/mnemonic",
+        ],
+    ),
+    ("symbols.json", &["/sensitive_substrings", "/forbidden_asset_symbols"]),
+];
+
+/// The same for kinds whose fields may have several forms.
+const COMPARED_ALONE: &[(&str, &[&str])] = &[
+    (
+        "difficulty.json",
+        &[
+            "/observed/0/bits",
+            "/retarget/v1_pow/3/expected_bits",
+            "/retarget/v2_pow/40/expected_bits",
+            "/retarget/v2_pos/40/expected_bits",
+            "/boundary/1/boundary_hex",
+            "/boundary/1/bits",
+            "/stake_maturity/1/maturity_blocks",
+            "/stake_weight/0/weight",
+            "/stake_weight/0/s",
+        ],
+    ),
+    (
+        "subsidy.json",
+        &[
+            "/observed/0/coinbase_value",
+            "/observed/0/fees",
+            "/observed/5/computed",
+            "/computed/6/pow",
+            "/computed/6/pos",
+            "/deposit_reward/1/reward",
+            "/deposit_reward/1/mainnet_lock_height",
+            "/deposit_reward/1/testnet_lock_height",
+        ],
+    ),
+    (
+        "attenuation.json",
+        &[
+            "/from_libraries/0/available",
+            "/from_libraries/0/new_model_param",
+            "/derived/0/available",
+            "/derived/0/new_model_param",
+            "/recorded_from_reference/format_ok/0/ok",
+            "/recorded_from_reference/initial_check/0/ok",
+            "/recorded_from_reference/running_check/0/ok",
+            "/recorded_from_reference/distance/0/distance",
+            "/recorded_from_reference/wallet_make_initial/0/ok",
+            "/recorded_from_reference/wallet_make_initial/0/result",
+        ],
+    ),
+    ("p2p/server-getdata.json", &["/steps/9/command", "/steps/18/command"]),
+];
+
 #[test]
 fn a_changed_field_is_found() {
-    for (name, pointers) in [
-        (
-            "genesis.json",
-            &[
-                "/vectors/0/raw_block_hex",
-                "/vectors/0/raw_header_hex",
-                "/vectors/0/raw_coinbase_hex",
-                "/vectors/0/hash",
-                "/vectors/1/merkle_root",
-                "/vectors/1/coinbase_txid",
-                "/vectors/1/header/timestamp",
-                "/vectors/1/coinbase_input_text",
-                "/vectors/2/coinbase_output_address",
-                "/vectors/2/coinbase_output_value",
-            ][..],
-        ),
-        (
-            "blocks.json",
-            &[
-                "/vectors/0/height",
-                "/vectors/0/hash",
-                "/vectors/0/txids/0",
-                "/vectors/0/merkle_root",
-                "/vectors/0/boundary_hex",
-                "/vectors/0/header/version",
-                "/vectors/0/header/prev",
-                "/vectors/0/header/merkle",
-                "/vectors/0/header/bits",
-                "/vectors/0/header/nonce",
-                "/vectors/0/header/mixhash",
-                "/vectors/0/header/number",
-                "/vectors/0/ethash/epoch",
-                "/vectors/0/ethash/seal_preimage_hex",
-                "/vectors/0/ethash/seal_hash",
-                "/vectors/0/ethash/mix_hash",
-                "/vectors/0/ethash/final_hash",
-                "/vectors/1/pos/blocksig_hex",
-                "/vectors/1/pos/blocksig_r",
-                "/vectors/1/pos/blocksig_s",
-                "/vectors/1/pos/signer_pubkey",
-                "/vectors/1/pos/signed_message_bytes",
-                "/vectors/1/pos/stake_outpoint/hash",
-                "/vectors/1/pos/stake_outpoint/index",
-                "/vectors/1/pos/pos_preimage_hex",
-                "/vectors/1/pos/pos_hash_int_hex",
-                "/vectors/1/pos/stake_amount_etp",
-                "/vectors/1/pos/s",
-                "/vectors/1/pos/stake_weight",
-                "/vectors/1/pos/pos_hash_div_weight_hex",
-                "/vectors/1/pos/stake_owner_address",
-                "/vectors/2/raw_header_hex",
-                "/vectors/2/raw_txs_hex/0",
-            ],
-        ),
-        (
-            "transactions.json",
-            &[
-                "/vectors/0/raw_hex",
-                "/vectors/0/txid",
-                "/vectors/0/decoded/version",
-                "/vectors/0/decoded/locktime",
-                "/vectors/0/decoded/inputs/0/prev_hash",
-                "/vectors/0/decoded/inputs/0/prev_index",
-                "/vectors/0/decoded/inputs/0/script",
-                "/vectors/0/decoded/inputs/0/sequence",
-                "/vectors/0/decoded/outputs/0/value",
-                "/vectors/0/decoded/outputs/0/script",
-                "/vectors/0/decoded/outputs/0/attachment/type",
-                "/vectors/0/signature_checks/0/script_code",
-                "/vectors/0/signature_checks/0/sighash_type",
-                "/vectors/0/signature_checks/0/sighash",
-                "/vectors/0/signature_checks/0/pubkey",
-                "/vectors/0/signature_checks/0/signature_der_with_type",
-                "/vectors/0/signature_checks/0/valid",
-            ],
-        ),
-        (
-            "attachments.json",
-            &[
-                "/vectors/2/hex",
-                "/vectors/2/decoded/version",
-                "/vectors/2/decoded/to_did",
-                "/vectors/2/decoded/from_did",
-                "/vectors/2/decoded/status",
-                "/vectors/2/decoded/symbol",
-                "/vectors/2/decoded/address",
-                "/vectors/2/decoded/content",
-            ],
-        ),
-        (
-            "scripts.json",
-            &[
-                "/vectors/0/script_hex",
-                "/vectors/0/kind",
-                "/vectors/0/address_mainnet",
-                "/vectors/1/address",
-                "/vectors/2/lock_height",
-                "/vectors/4/sequence",
-                "/vectors/4/effective_blocks",
-                "/vectors/6/model_param",
-                "/vectors/6/input_point_hex",
-                "/vectors/6/hash160",
-            ],
-        ),
-        (
-            "addresses.json",
-            &[
-                "/valid/0/address",
-                "/valid/0/version",
-                "/valid/0/hash160",
-                "/valid/0/kind",
-                "/valid/0/script",
-                "/wif/0/wif",
-                "/wif/0/secret_hex",
-                "/wif/0/pubkey",
-                "/wif/0/mainnet_address",
-                "/wif/0/testnet_address",
-                "/hd_bip39_empty_passphrase/0/xprv",
-                "/hd_bip39_empty_passphrase/1/path",
-                "/hd_bip39_empty_passphrase/2/mainnet_address",
-            ],
-        ),
-        ("symbols.json", &["/sensitive_substrings/0", "/forbidden_asset_symbols/0"]),
-        (
-            "difficulty.json",
-            &[
-                "/observed/0/bits",
-                "/retarget/v1_pow/3/expected_bits",
-                "/retarget/v2_pow/40/expected_bits",
-                "/retarget/v2_pos/40/expected_bits",
-                "/boundary/1/boundary_hex",
-                "/boundary/1/bits",
-                "/stake_maturity/1/maturity_blocks",
-                "/stake_weight/0/weight",
-                "/stake_weight/0/s",
-            ],
-        ),
-        (
-            "subsidy.json",
-            &[
-                "/observed/0/coinbase_value",
-                "/observed/0/fees",
-                "/observed/5/computed",
-                "/computed/6/pow",
-                "/computed/6/pos",
-                "/deposit_reward/1/reward",
-                "/deposit_reward/1/mainnet_lock_height",
-                "/deposit_reward/1/testnet_lock_height",
-            ],
-        ),
-        (
-            "attenuation.json",
-            &[
-                "/from_libraries/0/available",
-                "/from_libraries/0/new_model_param",
-                "/derived/0/available",
-                "/derived/0/new_model_param",
-                "/recorded_from_reference/format_ok/0/ok",
-                "/recorded_from_reference/initial_check/0/ok",
-                "/recorded_from_reference/running_check/0/ok",
-                "/recorded_from_reference/distance/0/distance",
-                "/recorded_from_reference/wallet_make_initial/0/ok",
-                "/recorded_from_reference/wallet_make_initial/0/result",
-            ],
-        ),
-        ("p2p/server-getdata.json", &["/steps/9/command", "/steps/18/command"]),
-    ] {
-        for pointer in pointers {
+    for (name, pointers) in COMPARED.iter().chain(COMPARED_ALONE) {
+        for pointer in *pointers {
             assert_found(name, pointer, change);
         }
     }
@@ -420,6 +471,29 @@ fn a_changed_digest_of_the_unspent_outputs_is_found() {
     fs::write(to.join("expected.json"), expected.to_string()).unwrap();
     let report = check_paths(&[&to], KINDS, FOLDER_KINDS);
     assert_eq!(report.failures().len(), 1, "{:?}", report.failures());
+}
+
+#[test]
+fn a_field_of_the_wrong_form_is_found() {
+    let mut missed = Vec::new();
+    for (name, pointers) in COMPARED.iter().chain(DECIDING) {
+        let whole = document(name);
+        for pointer in *pointers {
+            let good = whole.pointer(pointer).unwrap_or_else(|| panic!("{name} has no {pointer}"));
+            for wrong in [json!(true), json!("zz"), json!({ "odd": [] }), json!(-1), json!(1e300)] {
+                if std::mem::discriminant(good) == std::mem::discriminant(&wrong) {
+                    continue;
+                }
+                let mut document = whole.clone();
+                *document.pointer_mut(pointer).unwrap() = wrong.clone();
+                let report = check(&document);
+                if report.failures().is_empty() && report.errors().is_empty() {
+                    missed.push(format!("{name} {pointer} = {wrong}"));
+                }
+            }
+        }
+    }
+    assert_eq!(missed, [""; 0]);
 }
 
 #[test]

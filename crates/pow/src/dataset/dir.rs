@@ -1,7 +1,7 @@
 //! A directory that keeps datasets across restarts.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ use crate::{Epoch, LightCache, PowError};
 
 /// Bytes read from a file between two looks at the cancel flag.
 const READ_BYTES: usize = 16 << 20;
+
+/// Temporary files of one epoch and process id that may be left over before storing gives up.
+const MAX_TEMPORARIES: u32 = 100;
 
 /// Where a dataset that comes from a file is to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,10 @@ pub struct DatasetDir {
 impl DatasetDir {
     /// Uses this directory; it is created when the first file is stored.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        let path = path.into();
+        // The parent of a bare file name is empty; it means the current directory, but the system
+        // neither lists nor syncs a directory without a name.
+        Self { path: if path.as_os_str().is_empty() { ".".into() } else { path } }
     }
 
     /// The file of an epoch, there or not.
@@ -53,20 +59,27 @@ impl DatasetDir {
         let header = file::header(dataset.isa(), dataset.epoch(), dataset.as_bytes(), build)?;
         fs::create_dir_all(&self.path).map_err(|source| io_error(&self.path, source))?;
         let path = self.file_of(dataset.epoch());
-        let temporary = Temporary(path.with_extension(format!("{}.tmp", std::process::id())));
-        let fail = |source| io_error(&temporary.0, source);
-        let out = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary.0)
-            .map_err(fail)?;
-        reserve(&out, file::file_bytes(dataset.page_count())).map_err(fail)?;
-        file::write(&out, &temporary.0, &header, dataset.as_bytes(), build)?;
-        out.sync_all().map_err(fail)?;
+        let (out, temporary) = self.create_temporary(dataset.epoch())?;
+        fill(&out, &temporary.0, &header, dataset, build)?;
         drop(out);
         fs::rename(&temporary.0, &path).map_err(|source| io_error(&path, source))?;
         sync_directory(&self.path).map_err(|source| io_error(&self.path, source))
+    }
+
+    /// Creates a file that nobody else has: another thread may be storing the same epoch, or a
+    /// program whose process id is the same because it runs in another container.
+    fn create_temporary(&self, epoch: Epoch) -> Result<(File, Temporary), PowError> {
+        let mut attempt = 0;
+        loop {
+            let path = self.path.join(temporary_name(epoch, attempt));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((file, Temporary(path))),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && attempt < MAX_TEMPORARIES => {
+                    attempt += 1;
+                }
+                Err(source) => return Err(io_error(&path, source)),
+            }
+        }
     }
 
     /// Reads the dataset of an epoch, checks it against its checksum, and makes it ready to search on
@@ -96,11 +109,15 @@ impl DatasetDir {
         let isa = Isa::best();
         let path = self.file_of(epoch);
         let fail = |source| io_error(&path, source);
+        // Asked before opening, which waits for ever if it is a pipe.
+        if !fs::metadata(&path).map_err(fail)?.is_file() {
+            return Err(PowError::ForeignFile { path });
+        }
         let mut source = File::open(&path).map_err(fail)?;
         let found = source.metadata().map_err(fail)?.len();
         let mut header = [0; HEADER_BYTES];
         match source.read_exact(&mut header) {
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {} // told by the length
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => {} // told by the length
             other => other.map_err(fail)?,
         }
         file::check_header(&header, found, &path, epoch, pages)?;
@@ -193,7 +210,7 @@ impl DatasetDir {
         let fail = |source| io_error(&self.path, source);
         let kept: Vec<_> = epochs.iter().map(|epoch| self.file_of(*epoch)).collect();
         let entries = match fs::read_dir(&self.path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
             other => other.map_err(fail)?,
         };
         for entry in entries {
@@ -203,11 +220,33 @@ impl DatasetDir {
             let ours = name.starts_with("ethash-")
                 && (name.ends_with(".dataset") || name.ends_with(".tmp"));
             if ours && !kept.contains(&entry.path()) {
-                fs::remove_file(entry.path()).map_err(|e| io_error(&entry.path(), e))?;
+                match fs::remove_file(entry.path()) {
+                    Err(e) if e.kind() == ErrorKind::NotFound => {} // another program was quicker
+                    other => other.map_err(|e| io_error(&entry.path(), e))?,
+                }
             }
         }
         Ok(())
     }
+}
+
+/// The name that a file of an epoch has before it is complete.
+pub(super) fn temporary_name(epoch: Epoch, attempt: u32) -> String {
+    format!("ethash-{:05}.{}-{attempt}.tmp", epoch.number(), std::process::id())
+}
+
+/// Writes a dataset into an empty file and syncs it.
+pub(super) fn fill(
+    out: &File,
+    path: &Path,
+    header: &[u8; HEADER_BYTES],
+    dataset: &Dataset,
+    build: &Build<'_>,
+) -> Result<(), PowError> {
+    let fail = |source| io_error(path, source);
+    reserve(out, file::file_bytes(dataset.page_count())).map_err(fail)?;
+    file::write(out, path, header, dataset.as_bytes(), build)?;
+    out.sync_all().map_err(fail)
 }
 
 /// Takes the disk space beforehand, so that a full disk shows at once and not after a gigabyte.

@@ -319,15 +319,77 @@ fn full_disk() {
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "files")]
 fn full_device() {
-    // A real device without space, under the name of the temporary file.
-    let scratch = Scratch::new("full");
-    fs::create_dir(&scratch.1).unwrap();
-    let name = format!("ethash-00000.{}.tmp", std::process::id());
-    std::os::unix::fs::symlink("/dev/full", scratch.1.join(name)).unwrap();
-    let error = scratch.0.store(&dataset(), &Build::on_threads(1)).unwrap_err();
+    let dataset = dataset();
+    let build = Build::on_threads(1);
+    let header = file::header(dataset.isa(), Epoch::FIRST, dataset.as_bytes(), &build).unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let path = std::path::Path::new("/dev/full");
+    let error = dir::fill(&full, path, &header, &dataset, &build).unwrap_err();
     assert_eq!(error.code(), "pow.file.disk_full");
-    assert!(scratch.names().is_empty(), "nothing is left behind");
-    assert!(fs::metadata("/dev/full").is_ok());
+}
+
+/// A second store begins when the first has written a part: as another thread of this program does,
+/// or a program in another container, whose process id is the same.
+#[test]
+#[cfg_attr(miri, ignore = "files")]
+fn two_stores_at_once_do_not_share_a_file() {
+    let scratch = Scratch::new("twice");
+    let dataset = dataset();
+    let writing = AtomicBool::new(false);
+    let nested = AtomicBool::new(false);
+    let progress = |done, all| {
+        // The checksum reports the whole first, then the writing begins.
+        if !writing.swap(done == all, Ordering::Relaxed) || nested.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        scratch.0.store(&dataset, &Build::on_threads(1)).unwrap();
+        assert_eq!(scratch.names().len(), 2, "the first one's file is still its own");
+    };
+    let build = Build { progress: &progress, ..Build::on_threads(1) };
+    scratch.0.store(&dataset, &build).unwrap();
+    assert!(nested.into_inner());
+    assert_eq!(scratch.names(), ["ethash-00000.dataset"]);
+    assert_eq!(scratch.load(Residence::Memory).unwrap().as_bytes(), dataset.as_bytes());
+}
+
+/// What lies under a temporary name is not ours: a link is not followed, its target not emptied.
+#[test]
+#[cfg_attr(miri, ignore = "files")]
+fn a_temporary_name_that_is_taken_is_left_alone() {
+    let scratch = Scratch::new("taken");
+    fs::create_dir(&scratch.1).unwrap();
+    let notes = scratch.1.join("notes");
+    fs::write(&notes, "precious").unwrap();
+    for name in [dir::temporary_name(Epoch::FIRST, 0), dir::temporary_name(Epoch::FIRST, 1)] {
+        std::os::unix::fs::symlink(&notes, scratch.1.join(name)).unwrap();
+    }
+    scratch.0.store(&dataset(), &Build::on_threads(1)).unwrap();
+    assert_eq!(fs::read(&notes).unwrap(), b"precious");
+    assert!(scratch.load(Residence::Memory).is_ok());
+    scratch.0.keep_only(&[Epoch::FIRST]).unwrap();
+    assert_eq!(scratch.names(), ["ethash-00000.dataset", "notes"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "files")]
+fn what_is_no_file_is_foreign() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let scratch = Scratch::new("pipe");
+    fs::create_dir(&scratch.1).unwrap();
+    mknodat(CWD, scratch.file(), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    // Opening a pipe that nobody writes to would wait for ever.
+    let (send, receive) = std::sync::mpsc::channel();
+    let directory = scratch.0.clone();
+    std::thread::spawn(move || {
+        let loaded = directory.load(Epoch::FIRST, Residence::Memory, &Build::on_threads(1));
+        send.send(loaded.map(drop).unwrap_err().code()).unwrap();
+    });
+    let patience = std::time::Duration::from_secs(20);
+    assert_eq!(receive.recv_timeout(patience), Ok("pow.file.foreign"));
+    fs::remove_file(scratch.file()).unwrap();
+    fs::create_dir(scratch.file()).unwrap();
+    assert_eq!(scratch.load_error(), "pow.file.foreign");
 }
 
 #[test]
@@ -344,6 +406,12 @@ fn failed_or_cancelled_store_keeps_the_old_file() {
     assert_eq!(error.code(), "pow.cancelled");
     assert_eq!(scratch.names(), ["ethash-00000.dataset"]);
     scratch.load(Residence::Memory).unwrap();
+}
+
+#[test]
+fn a_directory_without_a_name_is_the_current_one() {
+    let file = DatasetDir::new("").file_of(Epoch::FIRST);
+    assert_eq!(file, std::path::Path::new("./ethash-00000.dataset"));
 }
 
 #[test]

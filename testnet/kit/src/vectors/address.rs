@@ -4,7 +4,7 @@ use mvs_primitives::address::{Address, AddressFormat};
 use mvs_primitives::script::Script;
 use serde_json::Value;
 
-use super::fields::{get, has_any, text};
+use super::fields::{LIST, TEXT, get, has_any, text};
 use super::network::{ALL, formats};
 use super::report::{Case, Report};
 use super::{Claim, Kind};
@@ -26,8 +26,8 @@ fn detect(value: &Value) -> Claim {
 }
 
 fn is_address_list(value: &Value, key: &str) -> bool {
-    let first = get(value, key).and_then(Value::as_array).and_then(|list| list.first());
-    first.is_some_and(|first| first.is_string() || has_any(first, &["address"]))
+    let list = get(value, key).and_then(Value::as_array);
+    list.into_iter().flatten().any(|item| item.is_string() || has_any(item, &["address"]))
 }
 
 fn check(value: &Value, report: &mut Report) {
@@ -36,6 +36,9 @@ fn check(value: &Value, report: &mut Report) {
         return report.case("", |case| check_one(value, !refused, case));
     }
     for (key, is_valid) in [("valid", true), ("invalid", false)] {
+        if get(value, key).is_some_and(|list| !list.is_array()) {
+            report.case(&format!(".{key}"), |case| case.demand(value, &[key], LIST));
+        }
         if !is_address_list(value, key) {
             continue;
         }
@@ -51,6 +54,7 @@ fn check_one(vector: &Value, is_valid: bool, case: &mut Case) {
     let Some(shown) = vector.as_str().or_else(|| text(vector, "address")) else {
         return case.fail("no address text in it");
     };
+    case.demand(vector, &["network"], TEXT);
     let formats = formats(vector);
     if is_valid {
         for format in &formats {

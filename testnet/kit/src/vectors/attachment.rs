@@ -4,7 +4,7 @@ use mvs_primitives::attachment::{Attachment, Payload};
 use mvs_primitives::encode::Decode;
 use serde_json::Value;
 
-use super::fields::{get, has_any};
+use super::fields::{LIST, get, has_any};
 use super::report::{Case, Report};
 use super::{Claim, Kind};
 
@@ -15,7 +15,7 @@ const REFUSED: &str = "not_compatible";
 fn detect(value: &Value) -> Claim {
     if is_vector(value) {
         Claim::Whole
-    } else if get(value, REFUSED).is_some_and(|list| list.as_array().is_some_and(|l| !l.is_empty()))
+    } else if get(value, REFUSED).is_some_and(|list| list.as_array().is_none_or(|l| !l.is_empty()))
     {
         Claim::Members(&[REFUSED])
     } else {
@@ -39,6 +39,9 @@ fn check(value: &Value, report: &mut Report) {
         });
     }
     let refused = get(value, REFUSED).and_then(Value::as_array);
+    if refused.is_none() {
+        report.case(&format!(".{REFUSED}"), |case| case.demand(value, &[REFUSED], LIST));
+    }
     for (index, vector) in refused.into_iter().flatten().enumerate() {
         report.case(&format!(".{REFUSED}[{index}]"), |case| {
             if let Some(bytes) = case.bytes(vector, "hex") {
@@ -174,8 +177,9 @@ fn number(case: &mut Case, decoded: &Value, key: &str, found: Option<u64>) {
 fn string(case: &mut Case, decoded: &Value, key: &str, found: Option<&[u8]>) {
     match (found, decoded.get(key)) {
         (None, _) => absent(case, decoded, key),
-        (Some(found), Some(Value::Object(_))) => {
-            case.hex(decoded.get(key).unwrap_or(&Value::Null), "hex", found);
+        (Some(found), Some(bytes @ Value::Object(_))) => {
+            case.that(has_any(bytes, &["hex"]), || format!("{key} is no text and no hex"));
+            case.hex(bytes, "hex", found);
         }
         (Some(found), _) => case.text(decoded, key, &String::from_utf8_lossy(found)),
     }

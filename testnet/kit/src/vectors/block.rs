@@ -18,7 +18,7 @@ use mvs_primitives::transaction::Transaction;
 use serde_json::Value;
 
 use super::difficulty::check_stake_weight;
-use super::fields::{get, has_any, text, to_number};
+use super::fields::{LIST, NUMBER, OBJECT, TEXT, get, has_any, text, to_number};
 use super::network::{formats, text_like};
 use super::report::{Case, Report};
 use super::{Claim, Kind, ethash, signature};
@@ -42,6 +42,9 @@ fn check(vector: &Value, report: &mut Report) {
 
 /// Checks the fields of a block vector and returns the block, if all of it is there.
 pub(super) fn check_fields(vector: &Value, case: &mut Case) -> Option<Block> {
+    case.demand(vector, &["header", "ethash", "pos"], OBJECT);
+    case.demand(vector, &["network"], TEXT);
+    case.demand(vector, &["raw_txs_hex"], LIST);
     let block = case.decoded::<Block>(vector, "raw_block_hex");
     let raw_header = case.decoded::<Header>(vector, "raw_header_hex");
     if let (Some(block), Some(raw)) = (&block, &raw_header) {
@@ -132,7 +135,10 @@ fn check_transactions(vector: &Value, header: &Header, block: Option<&Block>, ca
     // Null stands for a transaction that the source did not give in full.
     let raws = get(vector, "raw_txs_hex").and_then(Value::as_array);
     for (index, raw) in raws.into_iter().flatten().enumerate() {
-        let Some(raw) = raw.as_str() else { continue };
+        if raw.is_null() {
+            continue;
+        }
+        let raw = raw.as_str().unwrap_or("no text");
         let Ok(bytes) = hex::decode(raw) else {
             case.fail(format!("raw_txs_hex[{index}] is no hex text"));
             continue;
@@ -194,6 +200,8 @@ fn check_stake(
     block: Option<&Block>,
     case: &mut Case,
 ) {
+    case.demand(pos, &["stake_owner_address"], TEXT);
+    case.demand(pos, &["stake_value"], NUMBER);
     let hash = header.hash();
     case.hex(pos, "signed_message_bytes", hash.as_bytes());
 

@@ -43,7 +43,32 @@ fn digits(text: &str) -> &str {
     text.strip_prefix("0x").unwrap_or(text)
 }
 
+/// The forms that a field can have, with their names.
+pub(super) type Form = (fn(&Value) -> bool, &'static str);
+pub(super) const TEXT: Form = (Value::is_string, "text");
+pub(super) const TRUTH: Form = (Value::is_boolean, "true or false");
+pub(super) const LIST: Form = (Value::is_array, "list");
+pub(super) const OBJECT: Form = (Value::is_object, "object");
+pub(super) const NUMBER: Form = (|value| to_number(value).is_some(), "unsigned number");
+
 impl Case {
+    /// Demands of fields that decide what is checked, and are not compared themselves, that they
+    /// have their form where they are present: else the check would silently be another.
+    pub(super) fn demand(&mut self, of: &Value, keys: &[&str], (is_so, form): Form) {
+        for key in keys {
+            if let Some(value) = get(of, key).filter(|value| !is_so(value)) {
+                self.fail(format!("{key} is no {form}: {value}"));
+            }
+        }
+    }
+
+    /// Demands that every item of a list is an object.
+    pub(super) fn demand_objects(&mut self, what: &str, items: &[Value]) {
+        if let Some(item) = items.iter().find(|item| !item.is_object()) {
+            self.fail(format!("{what} holds {item}"));
+        }
+    }
+
     /// Compares a text field exactly.
     pub(super) fn text(&mut self, of: &Value, key: &str, found: &str) {
         let Some(value) = get(of, key) else { return };

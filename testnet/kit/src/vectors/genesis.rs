@@ -5,7 +5,7 @@ use mvs_primitives::encode::Encode;
 use mvs_primitives::transaction::Transaction;
 use serde_json::Value;
 
-use super::fields::{has_any, text};
+use super::fields::{TEXT, has_any, text};
 use super::network::{formats, text_like};
 use super::report::{Case, Report};
 use super::{Claim, Kind, block};
@@ -30,6 +30,7 @@ fn detect(value: &Value) -> Claim {
 
 fn check(vector: &Value, report: &mut Report) {
     report.case("", |case| {
+        case.demand(vector, &["coinbase_output_address"], TEXT);
         let block = block::check_fields(vector, case);
         check_coinbase(vector, block.as_ref(), case);
     });

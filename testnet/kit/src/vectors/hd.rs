@@ -17,7 +17,7 @@ use mvs_primitives::wif::Wif;
 use secp256k1::{PublicKey, Scalar, SecretKey};
 use serde_json::Value;
 
-use super::fields::{has_any, text};
+use super::fields::{TEXT, has_any, text};
 use super::report::{Case, Report};
 use super::{Claim, Kind, wif};
 
@@ -30,11 +30,13 @@ const XPUB_VERSION: [u8; 4] = [0x04, 0x88, 0xb2, 0x1e];
 const HARDENED: u32 = 1 << 31;
 
 fn detect(value: &Value) -> Claim {
-    let starts = match value {
-        Value::Array(items) => items.first().is_some_and(names_root),
-        other => names_root(other),
+    // An extended key whose root is missing must fail, not pass for another kind of vector.
+    let is_one = |value: &Value| names_root(value) || has_any(value, &["xprv", "xpub"]);
+    let is_known = match value {
+        Value::Array(items) => items.iter().any(is_one),
+        other => is_one(other),
     };
-    if starts { Claim::Whole } else { Claim::Nothing }
+    if is_known { Claim::Whole } else { Claim::Nothing }
 }
 
 /// Tells whether a vector names the root of its keys itself.
@@ -58,6 +60,8 @@ fn check(value: &Value, report: &mut Report) {
 }
 
 fn check_one(vector: &Value, root: &Value, case: &mut Case) {
+    case.demand(root, &["mnemonic", "passphrase"], TEXT);
+    case.demand(vector, &["path"], TEXT);
     let Some(seed) = seed(root, case) else { return };
     case.hex(vector, "seed_hex", &seed);
     let key = master(&seed).and_then(|master| derive(master, text(vector, "path").unwrap_or("m")));

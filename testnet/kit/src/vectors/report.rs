@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use mvs_primitives::text::is_hazardous;
+
 /// The outcome of a run, and the place in the input where it stands.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -57,12 +59,18 @@ impl Report {
 
     /// Notes that the input at the current path cannot be used.
     pub fn error(&mut self, message: &str) {
-        self.errors.push(format!("{}: {message}", self.path().trim_end_matches(':')));
+        let line = format!("{}: {message}", self.path().trim_end_matches(':'));
+        self.errors.push(one_line(&line));
     }
 
+    /// Works for a kind. A panic outside a single vector leaves an unknown number unchecked.
     pub(super) fn of_kind(&mut self, kind: &'static str, work: impl FnOnce(&mut Self)) {
         let outer = std::mem::replace(&mut self.kind, kind);
-        work(self);
+        let depth = self.path.len();
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.path.truncate(depth);
+            self.failed_at(self.path(), "the code under test panicked, the rest is not checked");
+        }
         self.kind = outer;
     }
 
@@ -72,8 +80,22 @@ impl Report {
 
     pub(super) fn failed_at(&mut self, path: String, message: &str) {
         let kind = if self.kind.is_empty() { String::new() } else { format!(" ({})", self.kind) };
-        self.failures.push(format!("{path}{kind}: {message}"));
+        self.failures.push(one_line(&format!("{path}{kind}: {message}")));
     }
+}
+
+/// Names and values in vectors are not ours: one must not look like several lines of a report, nor
+/// command the terminal.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_hazardous(character) {
+            line.extend(character.escape_unicode());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
 
 /// The checks of one vector.

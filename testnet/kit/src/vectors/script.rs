@@ -5,7 +5,7 @@ use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::script::{Pattern, Script, parse_script_number};
 use serde_json::Value;
 
-use super::fields::{has_any, text};
+use super::fields::{TEXT, has_any, text};
 use super::network::{ALL, formats, text_like};
 use super::report::{Case, Report};
 use super::{Claim, Kind};
@@ -23,6 +23,8 @@ fn detect(value: &Value) -> Claim {
 
 fn check(vector: &Value, report: &mut Report) {
     report.case("", |case| {
+        let texts = ["kind", "pattern", "address", "address_mainnet", "address_testnet", "network"];
+        case.demand(vector, &texts, TEXT);
         let Some(bytes) = case.bytes(vector, "script_hex") else { return };
         let script = Script::from_bytes(bytes);
         let wire = script.to_bytes();

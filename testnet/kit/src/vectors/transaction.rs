@@ -7,7 +7,7 @@ use mvs_primitives::sighash::{SighashType, signature_hash};
 use mvs_primitives::transaction::Transaction;
 use serde_json::Value;
 
-use super::fields::{get, has_any, to_number};
+use super::fields::{LIST, NUMBER, OBJECT, TRUTH, get, has_any, to_number};
 use super::report::{Case, Report};
 use super::{Claim, Kind, attachment, signature};
 
@@ -26,6 +26,8 @@ fn detect(value: &Value) -> Claim {
 
 fn check(vector: &Value, report: &mut Report) {
     report.case("", |case| {
+        case.demand(vector, &["decoded"], OBJECT);
+        case.demand(vector, &["signature_checks"], LIST);
         let Some(transaction) = case.decoded::<Transaction>(vector, "raw_hex") else { return };
         check_id(vector, &transaction, case);
         if let Some(decoded) = get(vector, "decoded") {
@@ -54,6 +56,7 @@ fn check_decoded(decoded: &Value, transaction: &Transaction, case: &mut Case) {
     case.number(decoded, "version", transaction.version);
     case.number(decoded, "locktime", transaction.locktime);
     let inputs = case.list(decoded, "inputs", transaction.inputs.len());
+    case.demand_objects("inputs", inputs);
     for (expected, input) in inputs.iter().zip(&transaction.inputs) {
         case.digits(expected, "prev_hash", input.previous.txid);
         case.number(expected, "prev_index", input.previous.index);
@@ -61,9 +64,11 @@ fn check_decoded(decoded: &Value, transaction: &Transaction, case: &mut Case) {
         case.number(expected, "sequence", input.sequence);
     }
     let outputs = case.list(decoded, "outputs", transaction.outputs.len());
+    case.demand_objects("outputs", outputs);
     for (expected, output) in outputs.iter().zip(&transaction.outputs) {
         case.number(expected, "value", output.value.units());
         case.hex(expected, "script", output.script.as_bytes());
+        case.demand(expected, &["attachment"], OBJECT);
         if let Some(fields) = get(expected, "attachment") {
             attachment::check_decoded(fields, &output.attachment, case);
         }
@@ -71,6 +76,8 @@ fn check_decoded(decoded: &Value, transaction: &Transaction, case: &mut Case) {
 }
 
 fn check_signature(check: &Value, transaction: &Transaction, case: &mut Case) {
+    case.demand(check, &["valid"], TRUTH);
+    case.demand(check, &["sighash_type"], NUMBER);
     let index = get(check, "input").and_then(to_number).and_then(|n| usize::try_from(n).ok());
     let signature = case.bytes(check, "signature_der_with_type");
     let own_type = signature.as_ref().and_then(|signature| signature.last().copied());

@@ -6,7 +6,7 @@ use mvs_primitives::wif::Wif;
 use secp256k1::{PublicKey, SecretKey};
 use serde_json::Value;
 
-use super::fields::{get, has_any, text};
+use super::fields::{TEXT, TRUTH, get, has_any, text};
 use super::network::{ALL, formats};
 use super::report::{Case, Report};
 use super::{Claim, Kind};
@@ -24,6 +24,8 @@ fn detect(value: &Value) -> Claim {
 
 fn check(vector: &Value, report: &mut Report) {
     report.case("", |case| {
+        case.demand(vector, &["network"], TEXT);
+        case.demand(vector, &["valid"], TRUTH);
         let shown = text(vector, "wif").unwrap_or_default();
         let is_valid = get(vector, "valid").and_then(Value::as_bool);
         let refused = is_valid == Some(false)
@@ -44,6 +46,7 @@ fn check(vector: &Value, report: &mut Report) {
 /// Checks everything that a vector says of a private key.
 pub(super) fn check_key(vector: &Value, key: &Wif, case: &mut Case) {
     case.hex(vector, "secret_hex", key.reveal_secret());
+    case.demand(vector, &["compressed"], TRUTH);
     if let Some(compressed) = get(vector, "compressed").and_then(Value::as_bool) {
         case.that(compressed == key.is_compressed(), || "compressed: found the other".to_owned());
     }

@@ -12,13 +12,13 @@ use serde_json::Value;
 /// Reads the constants over those of the main network.
 pub(super) fn from_document(document: &Value) -> Result<Params, String> {
     let read = Reader(document);
-    let base = match document.get("genesis").and_then(Value::as_str).unwrap_or("mainnet") {
+    let base = match read.text("genesis")?.unwrap_or("mainnet") {
         "private" => "devnet",
         name => name,
     };
     let mut params = Params::builtin(base).ok_or_else(|| format!("unknown genesis {base}"))?;
     let hash = params.genesis.header.hash().to_string();
-    if document.get("genesis_hash").and_then(Value::as_str).is_some_and(|found| found != hash) {
+    if read.text("genesis_hash")?.is_some_and(|found| found != hash) {
         return Err("the genesis hash is not that of the named genesis block".into());
     }
     params.name = read.text("name")?.unwrap_or("recorded").to_owned();
@@ -79,6 +79,9 @@ fn set_subsidy(read: &Reader<'_>, params: &mut Params) -> Result<(), String> {
     read.double("subsidy_decay", &mut subsidy.decay)?;
     let lists = read.numbers("deposit_lock_heights")?.zip(read.numbers("deposit_rates")?);
     if let Some((locks, rates)) = lists {
+        if locks.len() != rates.len() {
+            return Err("deposit_lock_heights and deposit_rates differ in length".into());
+        }
         params.deposits = locks
             .into_iter()
             .zip(rates)

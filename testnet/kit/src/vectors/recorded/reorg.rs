@@ -116,6 +116,9 @@ pub(super) fn collect_siblings<'v>(name: &str, document: &'v Value, jobs: &mut J
         let fork = fork_of(chain);
         let mut chain = chain.clone();
         let steps = document.get("steps").and_then(Value::as_array);
+        if steps.is_none_or(Vec::is_empty) {
+            report.within(label.clone(), |report| report.error("steps is no list of blocks"));
+        }
         for (index, step) in steps.into_iter().flatten().enumerate() {
             report.case(&format!("{label}[{index}]"), |case| {
                 let block = step.get("send").and_then(Value::as_str).map(hex::decode);

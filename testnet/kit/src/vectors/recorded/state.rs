@@ -18,6 +18,7 @@ use mvs_primitives::input::OutPoint;
 use serde_json::{Value, json};
 
 use crate::chain::MemoryChain;
+use crate::vectors::fields::{LIST, NUMBER};
 use crate::vectors::report::{Case, Report};
 
 /// Checks every part of a state that is known.
@@ -104,6 +105,9 @@ pub(super) fn check(
 }
 
 fn each(expected: &Value, key: &str, report: &mut Report, check: impl Fn(&str, &Value, &mut Case)) {
+    if !expected.is_object() {
+        report.case(key, |case| case.fail(format!("no object: {expected}")));
+    }
     for (name, value) in expected.as_object().into_iter().flatten() {
         report.case(&format!("{key}[{name}]"), |case| check(name, value, case));
     }
@@ -119,13 +123,17 @@ fn agrees(ours: &Value, expected: &Value) -> bool {
 }
 
 fn same_list(ours: &[Value], expected: &Value, case: &mut Case) {
-    let list = expected.as_array().map_or(&[][..], Vec::as_slice);
+    let Some(list) = expected.as_array() else {
+        return case.fail(format!("no list: {expected}"));
+    };
     let same = ours.len() == list.len() && ours.iter().zip(list).all(|(a, b)| agrees(a, b));
     case.that(same, || format!("ours {}, recorded {expected}", json!(ours)));
 }
 
 fn same_set(ours: &[Value], expected: &Value, case: &mut Case) {
-    let list = expected.as_array().map_or(&[][..], Vec::as_slice);
+    let Some(list) = expected.as_array() else {
+        return case.fail(format!("no list: {expected}"));
+    };
     for wanted in list {
         let found = ours.iter().any(|value| agrees(value, wanted));
         case.that(found, || format!("recorded {wanted} is missing"));
@@ -184,9 +192,7 @@ fn check_counts(chain: &MemoryChain, expected: &Value, case: &mut Case) {
         ("mits", state.mits().count()),
         ("certs", state.certs().count()),
     ] {
-        if let Some(expected) = expected.get(key).and_then(Value::as_u64) {
-            case.that(expected == found as u64, || format!("{key}: {found}, not {expected}"));
-        }
+        case.number(expected, key, found as u64);
     }
 }
 
@@ -210,6 +216,9 @@ fn check_utxo_set(chain: &MemoryChain, expected: &Value, case: &mut Case) {
 
 /// Rows of `[height, version, bits, timestamp, hash]`.
 fn check_rows(chain: &MemoryChain, expected: &Value, report: &mut Report) {
+    if !expected.is_array() {
+        report.case("blocks", |case| case.fail(format!("no list: {expected}")));
+    }
     for row in expected.as_array().into_iter().flatten() {
         report.case(&format!("blocks[{}]", row[0]), |case| {
             let height = row[0].as_u64().and_then(|height| usize::try_from(height).ok());
@@ -327,6 +336,8 @@ impl<'c> Facts<'c> {
         let unspent: u64 = coins.iter().map(|(_, coin)| coin.output.value.units()).sum();
         let parsed = Address::parse(address, &self.format).unwrap_or(Address::Blackhole);
         let etp = expected.get("etp").unwrap_or(expected);
+        case.demand(etp, &["unspent", "confirmed", "received"], NUMBER);
+        case.demand(expected, &["assets"], LIST);
         // At the end of a recording nothing waits unconfirmed.
         for key in ["unspent", "confirmed"] {
             let Some(recorded) = etp.get(key).and_then(Value::as_u64) else { continue };
@@ -416,6 +427,10 @@ impl<'c> Facts<'c> {
 
     fn check_sample(&self, address: &str, expected: &Value, case: &mut Case) {
         let coins = self.coins_of(address);
+        // Null is an empty page, too.
+        if !expected.is_array() && !expected.is_null() {
+            return case.fail(format!("no list: {expected}"));
+        }
         for row in expected.as_array().into_iter().flatten() {
             let found = coins.iter().any(|(outpoint, coin)| {
                 agrees(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Jobs, NAMED_DIFFERENCES, as_reference};
 use crate::build::BlockDraft;
 use crate::chain::{FAR_FUTURE, MemoryChain, Refusal};
+use crate::vectors::fields::{NUMBER, TEXT, TRUTH, has_any};
 use crate::vectors::report::{Case, Report};
 
 /// Replies of the recording command that speak of validation: accepted, or a broken rule.
@@ -21,6 +22,9 @@ pub(super) fn collect<'v>(
     report: &mut Report,
 ) {
     let list = document.get("verdicts").unwrap_or(document);
+    if list.as_array().is_none_or(Vec::is_empty) {
+        report.within(file.to_owned(), |report| report.error("verdicts is no list of verdicts"));
+    }
     let shared_height = document.get("tip_height").and_then(Value::as_u64);
     for (index, verdict) in list.as_array().into_iter().flatten().enumerate() {
         let name = verdict.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -40,15 +44,19 @@ pub(super) fn collect<'v>(
 }
 
 fn check(chain: &MemoryChain, verdict: &Value, case: &mut Case) {
-    let hex_of = |key: &str| {
-        verdict.get(key).and_then(Value::as_str).map(|text| hex::decode(text).unwrap_or_default())
+    case.demand(verdict, &["accepted", "block_accepted"], TRUTH);
+    case.demand(verdict, &["code", "clock", "wall_clock", "parent_height"], NUMBER);
+    case.demand(verdict, &["txid", "block_hash", "hash"], TEXT);
+    // Text that is no hex must not pass for bytes that were rightly refused.
+    let keys = ["raw_hex", "block_hex", "block"];
+    let Some(key) = keys.into_iter().find(|key| has_any(verdict, &[key])) else {
+        return case.fail("neither a block nor a transaction");
     };
-    if let Some(bytes) = hex_of("raw_hex") {
+    let Some(bytes) = case.bytes(verdict, key) else { return };
+    if key == "raw_hex" {
         check_tx(chain, verdict, &bytes, case);
-    } else if let Some(bytes) = hex_of("block_hex").or_else(|| hex_of("block")) {
-        check_block(chain, verdict, &bytes, case);
     } else {
-        case.fail("neither a block nor a transaction");
+        check_block(chain, verdict, &bytes, case);
     }
 }
 
