@@ -35,6 +35,7 @@ enum Command {
     #[command(after_help = "Example: cargo xtask deny")]
     Deny,
     /// Writes the list of rules with their cases, `crates/consensus/RULES.md`, or checks it.
+    #[command(after_help = "Example: cargo xtask rules --check")]
     Rules(rules::Options),
     /// Checks vector files against the code: last line `N passed, N failed`.
     #[command(after_help = "Example: cargo xtask vectors testnet/kit/data/blocks.json")]

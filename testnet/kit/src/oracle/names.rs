@@ -181,6 +181,13 @@ impl Oracle {
         for output in &tx.outputs {
             match &output.attachment.payload {
                 Payload::Mit(mit) => {
+                    // chain.md 3.6: no block may hold an item twice, so no transaction may.
+                    let same = |output: &&Output| {
+                        matches!(&output.attachment.payload,
+                            Payload::Mit(other) if other.symbol == mit.symbol)
+                    };
+                    let times = tx.outputs.iter().filter(same).count();
+                    must(times == 1, "an item stands twice")?;
                     last = Some(mit.symbol.as_bytes());
                     match mit.status.byte() {
                         1 => {
@@ -190,7 +197,7 @@ impl Oracle {
                             must(!self.items.contains(mit.symbol.as_bytes()), "item exists")?;
                         }
                         2 => moved += 1,
-                        _ => {}
+                        _ => return must(false, "an item of another status"),
                     }
                 }
                 Payload::Etp => {

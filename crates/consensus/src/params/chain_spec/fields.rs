@@ -271,4 +271,5 @@ pub(in crate::params) const FIELDS: &[Field] = &[
     field!(bool "strictness", "matched_extra_coinbases", "Each extra coinbase must belong to a deposit output.", strictness.matched_extra_coinbases),
     field!(bool "strictness", "header_number", "The header's number must be its height.", strictness.header_number),
     field!(bool "strictness", "asset_sums", "Sums of asset quantities must not wrap around.", strictness.asset_sums),
+    field!(bool "strictness", "empty_genesis_certs", "The certificates of the stake genesis transaction carry no coin.", strictness.empty_genesis_certs),
 ];
