@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mvs_consensus::attachment::attenuation::AttenuationModel;
 use mvs_consensus::block::{
     BlockBody, BodyRejection, CheckedBlock, ConnectedBlock, check_block, connect_block,
     connect_genesis,
@@ -367,9 +368,12 @@ impl MemoryChain {
         };
         let connected = connect_tx(&context, transaction, &spent)?;
         for (index, coin) in spent.iter().enumerate() {
-            let input = InputContext::new(transaction, index, &coin.output.script, |text| {
-                mvs_consensus::attachment::attenuation::AttenuationModel::parse(text).is_ok()
-            })
+            let input = InputContext::new(
+                transaction,
+                index,
+                &coin.output.script,
+                AttenuationModel::is_model,
+            )
             .expect("there is a coin for each input");
             verify_input(&input, CacheUse::Off).map_err(|error| Refusal::Script(index, error))?;
         }

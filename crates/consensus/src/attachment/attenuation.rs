@@ -270,6 +270,11 @@ impl AttenuationModel {
         parse::parse(text)
     }
 
+    /// Tells whether a text is a model: all that `CHECKATTENUATIONVERIFY` asks of it.
+    pub fn is_model(text: &[u8]) -> bool {
+        Self::parse(text).is_ok()
+    }
+
     /// Returns the period number (PN) and the blocks left in that period (LH).
     pub const fn position(&self) -> (u64, u64) {
         (self.period, self.blocks_left)

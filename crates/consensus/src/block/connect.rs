@@ -9,8 +9,9 @@ use mvs_primitives::input::OutPoint;
 
 use super::check::CheckedBlock;
 use super::delta::{MovedCoins, Registered, in_tx, move_coins, register};
-use super::pending::{ConnectedBlock, PendingBlock, is_model};
+use super::pending::{ConnectedBlock, PendingBlock};
 use super::{reward, stake};
+use crate::attachment::attenuation::AttenuationModel;
 use crate::attachment::owner_of;
 use crate::checkpoint::Vouched;
 use crate::error::{BlockRuleError, Fault, Rejection, TxRuleError, broken, demand};
@@ -148,8 +149,9 @@ fn check_stake(
     stake::check_stake(params, state, block, &staked)
         .map_err(|error| error.map_rule(BlockRuleError::Stake))?;
     // Whoever stakes must own what he stakes: the scripts of this one input run at once.
-    let context = InputContext::new(coinstake, 0, &staked.output.script, is_model)
-        .ok_or(Fault::Broken("a coinstake has an input"))?;
+    let context =
+        InputContext::new(coinstake, 0, &staked.output.script, AttenuationModel::is_model)
+            .ok_or(Fault::Broken("a coinstake has an input"))?;
     verify_input(&context, CacheUse::Off)
         .map_err(|error| broken(BlockRuleError::Script { index: 1, input: 0, error }))
 }

@@ -39,11 +39,6 @@ pub struct PendingBlock {
     fees: Amount,
 }
 
-/// What `CHECKATTENUATIONVERIFY` asks of a text.
-pub(super) fn is_model(text: &[u8]) -> bool {
-    AttenuationModel::parse(text).is_ok()
-}
-
 impl PendingBlock {
     pub(super) const fn new(
         block: Arc<CheckedBlock>,
@@ -86,7 +81,12 @@ impl PendingBlock {
             .get(job.index)
             .zip(self.spent.get(job.index).and_then(|coins| coins.get(job.input)))
             .and_then(|(transaction, coin)| {
-                InputContext::new(transaction, job.input, &coin.output.script, is_model)
+                InputContext::new(
+                    transaction,
+                    job.input,
+                    &coin.output.script,
+                    AttenuationModel::is_model,
+                )
             });
         match context {
             Some(context) => verify_input(&context, cache),
