@@ -1,0 +1,1 @@
+//! The chain owner: the one thread that changes the chain.

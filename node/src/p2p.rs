@@ -1,0 +1,1 @@
+//! Peers: wire, sessions, addresses.

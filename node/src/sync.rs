@@ -1,0 +1,1 @@
+//! Headers first, then blocks: decides what to ask of whom.
