@@ -22,6 +22,7 @@ mod policy;
 mod pool;
 mod rate;
 mod reject;
+mod select;
 mod tip;
 mod update;
 
@@ -31,5 +32,6 @@ pub use policy::PolicyConfig;
 pub use pool::{Admitted, Mempool, MempoolConfig, MempoolStats, Origin, RemovalReason, Removed};
 pub use rate::FeeRate;
 pub use reject::{AcceptError, Holds, Reject};
+pub use select::Room;
 pub use tip::Tip;
 pub use update::{BlockTxs, Confirmed, TipChange, TipOutcome};
