@@ -17,7 +17,7 @@ use mvs_consensus::error::{Fault, Rejection, TxRuleError};
 use mvs_consensus::params::Params;
 use mvs_consensus::script::{CacheUse, InputContext, verify_input};
 use mvs_consensus::state::{CertKey, Coin};
-use mvs_consensus::tx::{check_tx, connect_tx};
+use mvs_consensus::tx::{TxKind, check_tx, connect_tx};
 use mvs_primitives::amount::Amount;
 use mvs_primitives::attachment::Payload;
 use mvs_primitives::hash::{BlockHash, TxId};
@@ -63,8 +63,7 @@ impl Staged {
         cache: CacheUse<'_>,
     ) -> Result<Verified, AcceptError> {
         let transaction = self.tx.transaction();
-        check_tx(tip.params(), tip.block().height, transaction)
-            .map_err(|rule| Rejection::Rule(Reject::Rule(rule)))?;
+        check_alone(tip, transaction).map_err(Rejection::Rule)?;
         policy::check_form(policy, transaction).map_err(Rejection::Rule)?;
         let facts = connect(tip, &self.tx, &self.parents)?;
         let Facts { verified, spent } = &facts;
@@ -117,18 +116,29 @@ pub(super) struct Facts {
     pub(super) spent: Vec<Coin>,
 }
 
-/// Asks every rule of a transaction that passed `check_tx`, but the scripts.
+/// Asks the rules that need nothing but the transaction, so that a bad one cannot make us fetch coins.
+pub(super) fn check_alone(tip: &Tip<'_>, transaction: &Transaction) -> Result<(), Reject> {
+    let rule = match TxKind::of(transaction, &tip.params().addresses) {
+        TxKind::Coinbase => Err(TxRuleError::LooseCoinbase),
+        TxKind::Coinstake => Err(TxRuleError::LooseCoinstake),
+        TxKind::Ordinary => check_tx(tip.params(), tip.block().height, transaction),
+    };
+    rule.map_err(Reject::Rule)
+}
+
+/// Asks every rule of a transaction that passed [`check_alone`], but the scripts.
 pub(super) fn connect(
     tip: &Tip<'_>,
     tx: &LooseTx,
     parents: &[(usize, LooseTx)],
 ) -> Result<Facts, AcceptError> {
     let transaction = tx.transaction();
-    check_claims_once(transaction).map_err(Rejection::Rule)?;
     let spent = gather(tip, tx, parents)?;
-    check_time_locks(transaction, parents).map_err(Rejection::Rule)?;
     let connected = connect_tx(&tip.context(), transaction, &spent)
         .map_err(|rejection| rejection.map_rule(Reject::Rule))?;
+    // Beyond the rules on single transactions: what no block that holds this one can be.
+    check_claims_once(transaction).map_err(Rejection::Rule)?;
+    check_time_locks(transaction, parents).map_err(Rejection::Rule)?;
     let costs = policy::count_costs(transaction, &spent).map_err(Rejection::Rule)?;
     let mut pool_parents: Vec<TxId> = parents.iter().map(|(_, parent)| parent.txid()).collect();
     pool_parents.sort_unstable();

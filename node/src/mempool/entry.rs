@@ -170,6 +170,11 @@ impl Entry {
         self.entered_at
     }
 
+    /// Returns what it counts by itself.
+    pub const fn own(&self) -> &Totals {
+        &self.own
+    }
+
     /// Returns the sums over it and all it depends on in the pool.
     pub const fn ancestors(&self) -> &Totals {
         &self.ancestors

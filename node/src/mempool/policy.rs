@@ -39,7 +39,7 @@ pub struct PolicyConfig {
 impl PolicyConfig {
     /// Takes what the rules allow, within bounds on our own work: for tests and private chains.
     pub const PERMISSIVE: Self = Self {
-        max_tx_bytes: 1_000_000,
+        max_tx_bytes: u64::MAX,
         max_tx_sigops: 20_000,
         max_hash_bytes: 1_000_000_000,
         min_rate: FeeRate::ZERO,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mvs_consensus::error::Rejection;
 use mvs_consensus::script::CacheUse;
 use mvs_consensus::state::Coin;
-use mvs_consensus::tx::{PoolClaims, PoolConflict, check_tx};
+use mvs_consensus::tx::{PoolClaims, PoolConflict};
 use mvs_primitives::attachment::Payload;
 use mvs_primitives::hash::TxId;
 use mvs_primitives::height::Height;
@@ -364,8 +364,7 @@ impl Mempool {
         now.sort_unstable();
         now.dedup();
         if verified.tip != tip.block().hash || verified.pool_parents != now {
-            check_tx(tip.params(), tip.block().height, transaction)
-                .map_err(|rule| Rejection::Rule(Reject::Rule(rule)))?;
+            accept::check_alone(tip, transaction).map_err(Rejection::Rule)?;
             verified = accept::connect(tip, &tx, &loose)?.verified;
         }
         let floor = self.floor.at(self.config.policy.min_rate, now_secs);

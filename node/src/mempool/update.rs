@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use mvs_consensus::block::CheckedBlock;
 use mvs_consensus::error::{Fault, Rejection};
 use mvs_consensus::params::Params;
-use mvs_consensus::tx::{TxKind, check_tx};
+use mvs_consensus::tx::TxKind;
 use mvs_primitives::amount::Amount;
 use mvs_primitives::hash::{BlockHash, TxId};
 use mvs_primitives::height::Height;
@@ -251,8 +251,7 @@ impl Mempool {
         past: Past,
         now_secs: u64,
     ) -> Result<(), AcceptError> {
-        check_tx(tip.params(), tip.block().height, tx.transaction())
-            .map_err(|rule| Rejection::Rule(Reject::Rule(rule)))?;
+        accept::check_alone(tip, tx.transaction()).map_err(Rejection::Rule)?;
         let parents = self.loose_parents(tx.transaction());
         let verified = accept::connect(tip, &tx, &parents)?.verified;
         self.enter(tip, tx, verified, past, Entrance::Back, now_secs)

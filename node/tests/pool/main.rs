@@ -1,0 +1,6 @@
+//! The pool and the templates, over chains in memory.
+
+mod accept;
+mod cases;
+mod check;
+mod support;
