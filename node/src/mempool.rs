@@ -11,13 +11,15 @@
 //! apart ([`PolicyConfig`]) and can never refuse a block. Every refusal has a stable code and says
 //! how long it holds ([`Reject`], [`Holds`]).
 //!
-//! It knows no socket, no clock (time is an argument) and no thread.
+//! It knows no disk but in `persist`, no socket, no clock (time is an argument) and no thread.
 //! Start reading in `mempool/accept.rs`, `mempool/pool.rs` and `mempool/update.rs`.
 
 mod accept;
 mod entry;
 mod evict;
 mod graph;
+mod orphans;
+mod persist;
 mod policy;
 mod pool;
 mod rate;
@@ -28,6 +30,8 @@ mod update;
 
 pub use accept::{Staged, Verdict};
 pub use entry::{Entry, LooseTx, Totals};
+pub use orphans::{OrphanConfig, Orphans};
+pub use persist::{LoadWarning, Loaded, PersistError, Saved, load};
 pub use policy::PolicyConfig;
 pub use pool::{Admitted, Mempool, MempoolConfig, MempoolStats, Origin, RemovalReason, Removed};
 pub use rate::FeeRate;

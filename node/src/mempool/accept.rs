@@ -38,9 +38,18 @@ pub struct Staged {
     pub(super) tx: LooseTx,
     /// For each input whose parent is in the pool: its index, and the parent.
     pub(super) parents: Vec<(usize, LooseTx)>,
+    /// When it was first seen, if that was before now.
+    pub(super) first_seen_secs: Option<u64>,
 }
 
 impl Staged {
+    /// Notes when the transaction was first seen, if that was before now: one that was saved does not
+    /// get younger by a restart.
+    #[must_use]
+    pub fn seen_at(self, first_seen_secs: u64) -> Self {
+        Self { first_seen_secs: Some(first_seen_secs), ..self }
+    }
+
     /// Returns the transaction.
     pub const fn tx(&self) -> &LooseTx {
         &self.tx
@@ -53,7 +62,7 @@ impl Staged {
     /// then need not verify them again.
     pub fn verify(self, tip: &Tip<'_>, policy: &PolicyConfig, cache: CacheUse<'_>) -> Verdict {
         let result = self.judge(tip, policy, cache);
-        Verdict { tx: self.tx, result }
+        Verdict { tx: self.tx, first_seen_secs: self.first_seen_secs, result }
     }
 
     fn judge(
@@ -79,6 +88,7 @@ impl Staged {
 #[derive(Debug)]
 pub struct Verdict {
     pub(super) tx: LooseTx,
+    pub(super) first_seen_secs: Option<u64>,
     pub(super) result: Result<Verified, AcceptError>,
 }
 

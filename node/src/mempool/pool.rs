@@ -283,7 +283,7 @@ impl Mempool {
         }
         self.check_unspent(tx.transaction())?;
         let parents = self.loose_parents(tx.transaction());
-        Ok(Staged { tx, parents })
+        Ok(Staged { tx, parents, first_seen_secs: None })
     }
 
     /// First come, first served: nothing replaces what is in the pool.
@@ -314,9 +314,10 @@ impl Mempool {
         verdict: Verdict,
         now_secs: u64,
     ) -> Result<Admitted, AcceptError> {
-        let Verdict { tx, result } = verdict;
+        let Verdict { tx, first_seen_secs, result } = verdict;
         let txid = tx.txid();
-        let past = Past { first_seen_secs: now_secs, entered_at: tip.block().height };
+        let first_seen_secs = first_seen_secs.map_or(now_secs, |seen| seen.min(now_secs));
+        let past = Past { first_seen_secs, entered_at: tip.block().height };
         let entered = result
             .and_then(|verified| self.enter(tip, tx, verified, past, Entrance::New, now_secs))
             .and_then(|()| self.make_room(Some(txid), now_secs));
