@@ -309,3 +309,34 @@ pub(super) fn verify_scripts(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use mvs_primitives::amount::Amount;
+    use mvs_primitives::attachment::{Attachment, Cert, CertStatus, CertType, Payload};
+    use mvs_primitives::output::Output;
+    use mvs_primitives::script::Script;
+    use mvs_primitives::text::{AddressText, DidName, Symbol};
+    use mvs_primitives::transaction::Transaction;
+
+    use super::{Reject, check_claims_once};
+
+    #[test]
+    fn a_certificate_is_touched_once() {
+        let cert = |symbol: &str, status| {
+            let (owner, address) = (DidName::new("o").unwrap(), AddressText::new("a").unwrap());
+            let symbol = Symbol::new(symbol).unwrap();
+            let cert = Cert::new(symbol, owner, address, CertType::WITNESS, status, None).unwrap();
+            let attachment = Attachment::new(Payload::Cert(Box::new(cert)));
+            Output { value: Amount::ZERO, script: Script::default(), attachment }
+        };
+        let with = |symbols: [&str; 2]| {
+            let statuses = [CertStatus::ISSUE, CertStatus::NORMAL];
+            let outputs = symbols.into_iter().zip(statuses).map(|(s, status)| cert(s, status));
+            Transaction { version: 4, inputs: Vec::new(), outputs: outputs.collect(), locktime: 0 }
+        };
+        assert_eq!(check_claims_once(&with(["MVS.WITNESS.1.A", "MVS.WITNESS.1"])), Ok(()));
+        let twice = check_claims_once(&with(["MVS.WITNESS.1", "MVS.WITNESS.1"]));
+        assert_eq!(twice, Err(Reject::ClaimsTwice));
+    }
+}

@@ -15,7 +15,7 @@ use super::accept;
 use super::entry::{Entry, Id, LooseTx, touches_names};
 use super::pool::{Entrance, Mempool, Past, RemovalReason, Removed};
 use super::rate::FeeRate;
-use super::reject::{AcceptError, Reject};
+use super::reject::AcceptError;
 use super::tip::Tip;
 
 /// A block, as far as the pool looks at it.

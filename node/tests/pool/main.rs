@@ -4,3 +4,5 @@ mod accept;
 mod cases;
 mod check;
 mod support;
+mod template;
+mod update;

@@ -85,6 +85,11 @@ impl World {
         tip_of(&self.chain)
     }
 
+    /// A clock that fits the chain: that of its tip.
+    pub(crate) fn clock(&self) -> u64 {
+        u64::from(self.tip().time().unix_secs())
+    }
+
     /// An output of the chain or of the pool.
     pub(crate) fn find(&self, outpoint: &OutPoint) -> Option<Output> {
         let loose = self.pool.get(&outpoint.txid).and_then(|entry| {

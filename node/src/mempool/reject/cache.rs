@@ -54,10 +54,12 @@ impl RejectCache {
         Self { shelves: kinds.map(|holds| (holds, Shelf::new(capacity))) }
     }
 
-    /// Remembers a rejection. What was refused for want of a parent, is in the pool, or was
-    /// remembered already, is not kept.
+    /// Remembers a rejection. What was refused for want of a parent is not kept, nor what a mere look
+    /// finds out again.
     pub(crate) fn insert(&mut self, txid: TxId, reject: &Reject) {
-        if reject.is_missing_parent() || matches!(reject, Reject::Known | Reject::Cached { .. }) {
+        let is_cheap =
+            matches!(reject, Reject::Known | Reject::Cached { .. } | Reject::DoubleSpend { .. });
+        if is_cheap || reject.is_missing_parent() {
             return;
         }
         let wanted = reject.holds();
