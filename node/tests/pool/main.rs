@@ -3,6 +3,8 @@
 mod accept;
 mod cases;
 mod check;
+mod history;
+mod random;
 mod support;
 mod template;
 mod update;
