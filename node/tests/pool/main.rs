@@ -5,6 +5,7 @@ mod cases;
 mod check;
 mod history;
 mod random;
+mod stake;
 mod support;
 mod template;
 mod update;
