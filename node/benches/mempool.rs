@@ -11,6 +11,7 @@
 //! * `template`: a block of a pool with 50,000 payments in packages, the rules run on it included.
 //!   The reference is one tenth of a second.
 //! * `update_tip`: what a block with the best of these does to the pool.
+#![expect(clippy::print_stdout, reason = "a bench talks to people")]
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -385,15 +385,14 @@ fn start_header(
 /// Returns the transaction that breaks a rule, where the rule names one that is not a coinbase.
 const fn culprit(error: &TemplateRejection) -> Option<usize> {
     match error {
-        TemplateRejection::Block(Rejection::Rule(rule)) => match rule {
+        TemplateRejection::Block(Rejection::Rule(
             BlockRuleError::Tx { index, .. }
             | BlockRuleError::RedeemScript { index }
             | BlockRuleError::UniqueAsset { index }
             | BlockRuleError::UniqueCert { index }
             | BlockRuleError::UniqueMit { index }
-            | BlockRuleError::UniqueDid { index } => Some(*index),
-            _ => None,
-        },
+            | BlockRuleError::UniqueDid { index },
+        )) => Some(*index),
         _ => None,
     }
 }

@@ -48,6 +48,10 @@ pub(crate) fn permissive() -> MempoolConfig {
     MempoolConfig { policy: PolicyConfig::PERMISSIVE, ..MempoolConfig::default() }
 }
 
+pub(crate) fn pool(config: MempoolConfig) -> Mempool {
+    Mempool::new(config)
+}
+
 pub(crate) struct World {
     pub(crate) chain: MemoryChain,
     pub(crate) pool: Mempool,
