@@ -317,7 +317,7 @@ fn everything_happens() {
     let (counts, codes) = play(4, 900, small(30_000));
     eprintln!("{counts:?} {codes:?}");
     assert!(codes.len() > 15, "{codes:?}");
-    assert!(counts.taken > 200 && counts.refused > 100, "{counts:?}");
-    assert!(counts.evicted > 10 && counts.removed > 20, "{counts:?}");
-    assert!(counts.confirmed > 50 && counts.returned > 20, "{counts:?}");
+    assert!(counts.taken > 120 && counts.refused > 100, "{counts:?}");
+    assert!(counts.evicted > 5 && counts.removed > 5, "{counts:?}");
+    assert!(counts.confirmed > 50 && counts.returned > 50, "{counts:?}");
 }
