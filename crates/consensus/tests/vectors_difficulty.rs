@@ -48,8 +48,9 @@ fn check_header(
     let version = BlockVersion::new(number(0)?);
     let timestamp = Timestamp::from_unix_secs(number(2)?);
     let bits = row[1].as_str().ok_or("no bits")?.parse().map_err(|_| "bad bits")?;
-    let required = required_bits(params, chain, version, timestamp, height).unwrap();
-    let run = run_length(chain, version, height).unwrap();
+    let required = required_bits(params, chain, version, timestamp, height)
+        .map_err(|_| "memory cannot be read")?;
+    let run = run_length(chain, version, height).map_err(|_| "memory cannot be read")?;
     chain.push(HeaderInfo { version, timestamp, bits });
     equal("bits", Some(bits), required)?;
     let max_run = if version == BlockVersion::POW {
