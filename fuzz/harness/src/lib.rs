@@ -21,6 +21,7 @@ mod pow;
 mod rules;
 mod script;
 mod text;
+mod wallet;
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,9 @@ pub const TARGETS: &[Target] = &[
     target("ethash", pow::ethash, 160),
     target("tx_rules", rules::transaction, 1024),
     target("block_rules", rules::block, 8192),
+    target("mnemonic", wallet::mnemonic, 2100),
+    target("keyfile", wallet::keyfile, 4096),
+    target("keystore_header", wallet::keystore_header, 2048),
 ];
 
 /// Runs the target of that name.
