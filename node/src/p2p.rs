@@ -19,3 +19,4 @@ pub mod codec;
 pub mod error;
 pub mod message;
 pub mod network;
+pub mod session;
