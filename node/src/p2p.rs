@@ -22,6 +22,7 @@ pub mod error;
 mod files;
 pub mod message;
 pub mod network;
+pub mod peers;
 pub mod session;
 
 #[cfg(test)]

@@ -72,6 +72,9 @@ struct Entry {
     last_try: u64,
     last_success: u64,
     attempts: u32,
+    /// Not tried again before this time after it answered, so that one that closes at once is not
+    /// dialled in a loop. Not kept in the file: a new process tries at once.
+    rest_until: u64,
     place: Place,
 }
 
@@ -143,6 +146,7 @@ impl AddressBook {
             last_try: 0,
             last_success: 0,
             attempts: 0,
+            rest_until: 0,
             place,
         };
         if is_worthless(&entry, now) {
@@ -184,6 +188,7 @@ impl AddressBook {
         let Some(entry) = self.entries.get_mut(&address) else { return };
         (entry.seen, entry.last_try, entry.last_success) = (now, now, now);
         (entry.attempts, entry.services) = (0, services);
+        entry.rest_until = now + RETRY_SECS;
         self.changed = true;
         if entry.place == place {
             return;
@@ -333,8 +338,9 @@ fn is_worthless(entry: &Entry, now: u64) -> bool {
 fn is_due(entry: &Entry, now: u64) -> bool {
     let doublings = entry.attempts.saturating_sub(1).min(16);
     let pause = RETRY_SECS.saturating_mul(1 << doublings).min(MAX_RETRY_SECS);
-    // A time to come is one of a clock that was wrong.
-    entry.last_try > now || entry.last_try + pause <= now
+    let is_rested = entry.rest_until <= now || entry.rest_until > now + RETRY_SECS;
+    // A time too far to come is one of a clock that was wrong.
+    is_rested && (entry.attempts == 0 || entry.last_try > now || entry.last_try + pause <= now)
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

@@ -97,7 +97,8 @@ impl AddressBook {
         let mut entries: Vec<_> = self.entries.iter().collect();
         entries.sort_unstable_by_key(|(address, _)| **address);
         for (address, entry) in entries {
-            let Entry { services, seen, source, last_try, last_success, attempts, place } = entry;
+            let Entry { services, seen, source, last_try, last_success, attempts, place, .. } =
+                entry;
             let table = if place.0 == Table::New { "new" } else { "tried" };
             let services = services.bits();
             writeln!(
@@ -135,7 +136,9 @@ impl AddressBook {
         {
             return None;
         }
-        let entry = Entry { services, seen, source, last_try, last_success, attempts, place };
+        let rest_until = 0;
+        let entry =
+            Entry { services, seen, source, last_try, last_success, attempts, rest_until, place };
         self.places.insert(place, address);
         self.entries.insert(address, entry);
         Some(())
