@@ -841,3 +841,6 @@ fn is_request(command: Command) -> bool {
     ]
     .contains(&command)
 }
+
+#[cfg(test)]
+mod tests;
