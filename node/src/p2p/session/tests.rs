@@ -382,6 +382,7 @@ fn silence_and_half_messages_end() {
     // A large message may take its time, and no longer; drops of it do not help.
     let bytes = block(1_700_000).to_frame().to_bytes(MAGIC);
     let mut bench = Bench::open(Direction::Inbound, OURS);
+    bench.send(&Message::GetData(vec![Inventory::Block(BlockHash::ZERO)])).unwrap();
     let mut seconds = 0;
     for piece in bytes.chunks(100) {
         bench.hear_bytes(piece);
@@ -637,6 +638,31 @@ fn requests_beyond_the_bound_end_the_connection() {
     assert_eq!(bench.closed(), None);
     bench.hear(&Message::GetData(items(PORTION_ITEMS as u32 + 1)));
     assert_eq!(bench.closed().unwrap().0.code(), "p2p.request_flood");
+}
+
+#[test]
+fn large_things_must_have_been_asked_for() {
+    let tx = |len: usize| Message::Tx(RawTx::from_wire(vec![0; len].into()).unwrap());
+    let cases = [
+        (block(65_536), block(65_537), Inventory::Block(BlockHash::ZERO)),
+        (tx(65_536), tx(65_537), items(1)[0]),
+    ];
+    for (small, large, item) in cases {
+        let bytes = large.to_frame().to_bytes(MAGIC);
+        let mut bench = Bench::open(Direction::Inbound, OURS);
+        bench.hear(&small);
+        assert_eq!((bench.delivered().len(), bench.closed()), (1, None));
+        // The header is enough to refuse it, and so is the whole.
+        for len in [24, bytes.len()] {
+            let mut bench = Bench::open(Direction::Inbound, OURS);
+            bench.hear_bytes(&bytes[..len]);
+            assert_eq!(bench.closed().unwrap().0.code(), "p2p.unasked");
+            assert_eq!(bench.session.frame_in_progress().is_some(), len == 24);
+        }
+        bench.send(&Message::GetData(vec![item])).unwrap();
+        bench.hear(&large);
+        assert_eq!((bench.delivered().len(), bench.closed()), (2, None));
+    }
 }
 
 #[test]
