@@ -121,7 +121,6 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    #[expect(clippy::too_many_arguments, reason = "the parts of one thing, passed once")]
     pub(super) fn new(
         config: NetworkConfig,
         shared: Arc<Shared>,
@@ -198,8 +197,9 @@ impl Manager {
             loop {
                 tokio::select! {
                     // Tasks wait for room for their last note.
-                    Some(note) = notes.recv() => if let Note::Closed { peer, reason, ban } = note {
-                        self.on_closed(peer, &reason, ban);
+                    Some(note) = notes.recv() => match note {
+                        Note::Accepted(..) | Note::Dialed(..) => {} // no new ones
+                        note => self.on_note(note),
                     },
                     ended = self.tasks.join_next() => if ended.is_none() { break },
                 }
@@ -289,8 +289,9 @@ impl Manager {
         self.connections.iter().filter(|(_, c)| c.direction == Direction::Inbound && !c.is_leaving)
     }
 
+    /// Counts the evicted whose end the node has not taken note of; half-open ones just end.
     fn leaving(&self) -> usize {
-        self.connections.values().filter(|connection| connection.is_leaving).count()
+        self.connections.values().filter(|c| c.is_leaving && c.is_open).count()
     }
 
     /// Tells a connection to close; its place is free from now on.
