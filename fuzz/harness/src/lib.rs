@@ -17,6 +17,7 @@ mod attachment;
 mod chain;
 mod consensus;
 mod json;
+mod p2p;
 mod pow;
 mod rules;
 mod script;
@@ -64,6 +65,8 @@ pub const TARGETS: &[Target] = &[
     target("mnemonic", wallet::mnemonic, 2100),
     target("keyfile", wallet::keyfile, 4096),
     target("keystore_header", wallet::keystore_header, 2048),
+    target("p2p_frames", p2p::frames, 4096),
+    target("p2p_session", p2p::session, 4096),
 ];
 
 /// Runs the target of that name.
