@@ -5,4 +5,6 @@
 //! engine:      log, index, commit, recovery, checkpoints    knows keys and bytes
 //! ```
 
+pub mod codec;
 pub mod engine;
+pub mod registry;
