@@ -5,4 +5,8 @@
 //! engine:      log, index, commit, recovery, checkpoints    knows keys and bytes
 //! ```
 
+pub mod backing;
 pub mod engine;
+pub mod layout;
+pub mod mmap;
+pub mod sim;
