@@ -8,7 +8,7 @@ use mvs_primitives::encode::{Decode, DecodeError, Decoder, Encode};
 use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::text::{DidName, MitSymbol, Symbol, Text};
-use twox_hash::XxHash3_128;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::disk::RegistryError;
 
@@ -50,7 +50,7 @@ pub(super) fn digest_of<K: Record, S: Record>(
     key.put(&mut bytes);
     bytes.extend_from_slice(&(index as u64).to_le_bytes()); // widening
     state.put(&mut bytes);
-    XxHash3_128::oneshot(&bytes)
+    xxh3_128(&bytes)
 }
 
 /// Types whose wire form is their form on disk.
