@@ -6,9 +6,26 @@
 //! ```
 
 pub mod backing;
+mod batch;
+mod block_info;
+mod blocks;
+mod chain_view;
 pub mod codec;
 pub mod engine;
+mod error;
+mod extra;
+mod file_head;
+mod heights;
 pub mod layout;
 pub mod mmap;
 pub mod registry;
 pub mod sim;
+mod snapshot;
+mod store;
+
+pub use batch::{Batch, UndoneBlock};
+pub use block_info::BlockInfo;
+pub use chain_view::Tip;
+pub use error::StoreError;
+pub use snapshot::Snapshot;
+pub use store::{OpenReport, Options, Store};
