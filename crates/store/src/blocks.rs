@@ -243,6 +243,23 @@ impl<D: Disk> Blocks<D> {
         Ok((head, bytes))
     }
 
+    /// Demands that nothing stands between a block's bytes and the end of its record.
+    pub(crate) fn check_padding(&self, place: &BodyRef) -> Result<(), StoreError> {
+        let name = name(place.file);
+        let used = RECORD_HEAD + u64::from(place.bytes);
+        let mut padding = [0u8; 8];
+        let len = usize::try_from(record_bytes(place.bytes) - used).unwrap_or_default(); // below 8
+        let at = place.offset.saturating_add(used);
+        if let Some(padding) = padding.get_mut(..len) {
+            let file = self.file(place.file)?;
+            file.read(at, padding).map_err(|error| StoreError::io("read", &name, error))?;
+        }
+        if padding == [0; 8] {
+            return Ok(());
+        }
+        Err(StoreError::corrupt(name, at, "something stands where nothing should"))
+    }
+
     fn bytes(&self, place: &BodyRef) -> Result<Vec<u8>, StoreError> {
         let name = name(place.file);
         let len = usize::try_from(place.bytes).ok().filter(|len| *len <= MAX_PAYLOAD_BYTES);

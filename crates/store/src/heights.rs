@@ -9,7 +9,7 @@ use mvs_primitives::height::Height;
 use crate::backing::{Backing, Disk};
 use crate::block_info::{BlockInfo, INFO_BYTES};
 use crate::error::StoreError;
-use crate::file_head::FileHead;
+use crate::file_head::{FileHead, HEAD_BYTES};
 
 /// Name of the file.
 pub(crate) const FILE: &str = "heights.dat";
@@ -95,6 +95,18 @@ impl<F: Backing> Heights<F> {
     /// Makes all entries durable.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         self.file.sync().map_err(|error| StoreError::io("sync", FILE, error))
+    }
+
+    /// Demands that nothing stands between the head and the first entry.
+    pub(crate) fn check_gap(&self) -> Result<(), StoreError> {
+        let mut gap = [0u8; INFO_BYTES - HEAD_BYTES as usize]; // 256
+        self.file
+            .read(HEAD_BYTES, &mut gap)
+            .map_err(|error| StoreError::io("read", FILE, error))?;
+        if gap.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
+        Err(StoreError::corrupt(FILE, HEAD_BYTES, "something stands where nothing should"))
     }
 
     /// Bytes taken on the disk.

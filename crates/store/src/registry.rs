@@ -200,7 +200,7 @@ impl Registry {
             return Err(Fault::Broken("a stake deposit is created twice"));
         }
         self.deposits.insert_mut(key, deposit);
-        self.digest = self.digest.wrapping_add(digest_of(Kind::Deposit, &address, 0, &deposit));
+        self.digest = self.digest.wrapping_add(deposit_digest(&address, &deposit));
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl Registry {
             return Err(Fault::Broken("a stake deposit to remove is not there"));
         }
         self.deposits.remove_mut(&key);
-        self.digest = self.digest.wrapping_sub(digest_of(Kind::Deposit, &address, 0, deposit));
+        self.digest = self.digest.wrapping_sub(deposit_digest(&address, deposit));
         Ok(())
     }
 
@@ -272,6 +272,11 @@ impl PartialEq for Registry {
 }
 
 impl Eq for Registry {}
+
+/// Returns what a stake deposit adds to the digest.
+pub(crate) fn deposit_digest(address: &Address, deposit: &StakeDeposit) -> u128 {
+    digest_of(Kind::Deposit, address, 0, deposit)
+}
 
 fn fits<K, S: PartialEq>(last: Option<&S>, change: &Change<K, S>) -> Result<(), Fault> {
     if last == change.before.as_ref() {

@@ -51,7 +51,7 @@ impl<K: Ord, S: PartialEq> PartialEq for Histories<K, S> {
     }
 }
 
-impl<K: Ord + Clone + Record, S: Clone + PartialEq + Record> Histories<K, S> {
+impl<K: Ord, S> Histories<K, S> {
     pub(super) fn new(kind: Kind) -> Self {
         Self { kind, map: RedBlackTreeMapSync::new_sync() }
     }
@@ -88,14 +88,20 @@ impl<K: Ord + Clone + Record, S: Clone + PartialEq + Record> Histories<K, S> {
 
     /// Returns at most `limit` names with their latest records, in order: the first ones, or those
     /// after a name.
-    pub fn page(&self, after: Option<&K>, limit: usize) -> Vec<(K, S)> {
+    pub fn page(&self, after: Option<&K>, limit: usize) -> Vec<(K, S)>
+    where
+        K: Clone,
+        S: Clone,
+    {
         let from = after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()));
         self.iter_from(from)
             .filter_map(|(key, history)| Some((key.clone(), history.last()?.clone())))
             .take(limit)
             .collect()
     }
+}
 
+impl<K: Ord + Clone + Record, S: Clone + PartialEq + Record> Histories<K, S> {
     /// Appends a record; returns the digest with it.
     pub(super) fn push(&mut self, key: &K, state: S, digest: u128) -> u128 {
         let index = self.map.get(key).map_or(0, History::len);
