@@ -15,7 +15,7 @@ mod types;
 
 pub use error::EngineError;
 pub use options::{Options, TableOptions};
-pub use table::{Table, TableState};
+pub use table::{Candidates, HASH_BITS, Table, TableState, Touched};
 pub use types::{
     BlockEntry, BodyRef, CoinDigest, Found, Key, Lookups, NewCoin, Opened, Recovery, ReplayedBlock,
     Stats, Tip, Undone,
