@@ -208,8 +208,7 @@ impl Comparison<'_> {
     }
 
     fn report_phase(&mut self, phase: &str) -> Result<()> {
-        let limited =
-            if self.plan.memory_limit_mib.is_some() && phase != "fill" { "limited_" } else { "" };
+        let limited = if phase == "fill" { "" } else { self.limited() };
         let name = if phase == "ibd" { "bulk" } else { phase };
         for child in &mut self.children {
             let lines = child.ask("report")?;
@@ -239,12 +238,23 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Prints what the machine takes to sync so much, beside which the tip's p99 is to be read.
+    /// Prints what the machine takes to sync so much, and the tip's figures of ours beside it.
     fn report_syncs(&mut self) {
+        let limited = self.limited();
         self.syncs.sort_unstable();
-        for (name, percent) in [("fdatasync_p50", 50), ("fdatasync_p99", 99)] {
-            line(name, ms(quantile(&self.syncs, percent)), "ms", None);
+        for (name, percent) in [("p50", 50), ("p99", 99)] {
+            let sync = ms(quantile(&self.syncs, percent));
+            line(&format!("fdatasync_{name}"), sync, "ms", None);
+            if let Some(ours) = self.report.value(&format!("{limited}tip_{name}"), Kind::Ours) {
+                let name = format!("{limited}tip_{name}_ours_against_fdatasync");
+                line(&name, ours, "ms", Some(sync));
+            }
         }
+    }
+
+    /// Returns what the names of figures measured within the limit start with.
+    fn limited(&self) -> &'static str {
+        if self.plan.memory_limit_mib.is_some() { "limited_" } else { "" }
     }
 
     fn report_disk(&mut self, when: &str) -> Result<()> {
@@ -327,7 +337,7 @@ impl Comparison<'_> {
 
     /// Asks all queries in turns, after a round that warms the caches.
     fn look_up(&mut self) -> Result<()> {
-        let limited = if self.plan.memory_limit_mib.is_some() { "limited_" } else { "" };
+        let limited = self.limited();
         let all = self.header.query_count;
         let slices = all.div_ceil(QUERY_SLICE);
         for child in &mut self.children {

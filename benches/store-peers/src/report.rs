@@ -46,11 +46,21 @@ impl Report {
                 let reference = if kind == Kind::Ours { figure.best_peer() } else { ours };
                 line(&format!("{}_{}", figure.name, kind.name()), value, figure.unit, reference);
             }
-            if let (Some(ours), Some(ram)) = (ours, value_of(Kind::Ram)) {
+            // The map writes nothing and has no files: nothing to compare with there.
+            let ram = value_of(Kind::Ram).filter(|ram| *ram > 0.0);
+            if let (Some(ours), Some(ram)) = (ours, ram) {
                 let name = format!("{}_ours_against_ram", figure.name);
                 line(&name, ours, figure.unit, Some(ram));
             }
         }
+    }
+}
+
+impl Report {
+    /// Returns what a store's figure is, if it has been added.
+    pub fn value(&self, name: &str, kind: Kind) -> Option<f64> {
+        let figure = self.figures.iter().find(|figure| figure.name == name)?;
+        figure.values.iter().find(|(of, _)| *of == kind).map(|(_, value)| *value)
     }
 }
 
