@@ -44,7 +44,9 @@ impl World {
     }
 
     fn value(id: u64, out: &mut Vec<u8>) {
-        let small = std::env::var_os("COMPACT").is_some();
+        static COMPACT: std::sync::LazyLock<bool> =
+            std::sync::LazyLock::new(|| std::env::var_os("COMPACT").is_some());
+        let small = *COMPACT;
         let len = match (id.is_multiple_of(4), small) {
             (true, false) => 107,
             (false, false) => 45,

@@ -103,7 +103,8 @@ impl<'e, D: Disk> Batch<'e, D> {
     /// Adds a block on the tip. Its spends come from [`Batch::find`] of this batch. Order of the
     /// lists is kept; neighbours in `created` with the same first 32 bytes of key share them on disk.
     ///
-    /// A block that creates and spends the same coin leaves it out of both lists.
+    /// A block that creates and spends the same coin leaves it out of both lists. Whether a created coin
+    /// exists from before the batch shows at [`Batch::commit`].
     ///
     /// # Errors
     /// [`EngineError::NotNext`], [`EngineError::CoinExists`], [`EngineError::CoinSpent`],
@@ -218,7 +219,8 @@ impl<'e, D: Disk> Batch<'e, D> {
         Ok(tip)
     }
 
-    /// Makes the created coins known, and refuses those that exist.
+    /// Makes the created coins known, and refuses those that the batch has made before. Whether the
+    /// index holds them is looked up in one sweep when the batch is committed.
     fn add_created(
         &mut self,
         block: &BlockEntry<'_>,
@@ -230,11 +232,10 @@ impl<'e, D: Disk> Batch<'e, D> {
             let mut hashes = [0; 64];
             for (hash, coin) in hashes.iter_mut().zip(coins) {
                 *hash = self.engine.shared.seeds.hash(&coin.key);
-                self.index.prefetch(*hash);
             }
             self.overlay.touch(&hashes[..coins.len()]);
             for ((coin, place), &hash) in coins.iter().zip(places).zip(&hashes) {
-                if self.finder().contains(&coin.key, hash)? {
+                if self.finder().made(&coin.key, hash)? {
                     return Err(EngineError::CoinExists { key: coin.key });
                 }
                 let position = position + u64::from(*place);

@@ -29,7 +29,7 @@ impl<D: Disk> Batch<'_, D> {
     /// returned, perhaps none. `bodies` are files of the caller's that must be durable with it.
     ///
     /// # Errors
-    /// [`EngineError::NoSpace`] (nothing has happened), [`EngineError::Io`] (writing ends; whether
+    /// [`EngineError::CoinExists`] and [`EngineError::NoSpace`] (nothing has happened), [`EngineError::Io`] (writing ends; whether
     /// the batch is there shows when the store is opened again).
     pub fn commit(mut self, bodies: &[&D::File]) -> Result<Option<Tip>, EngineError> {
         self.guarded(|batch| batch.try_commit(bodies))
@@ -49,7 +49,7 @@ impl<D: Disk> Batch<'_, D> {
         });
         let floor = self.engine.floor.max(below);
         let moves = self.clean()?;
-        let more = self.pairs_added();
+        let more = self.check_added()?;
         self.engine.shared.index.reserve(&more)?;
         let mut buf = std::mem::take(&mut self.buf);
         codec::write_commit(&mut buf, self.records, floor);
@@ -79,19 +79,33 @@ impl<D: Disk> Batch<'_, D> {
         synced
     }
 
-    /// For each shard of the index, by how many pairs it grows at most while the changes are made in
-    /// the overlay's order.
-    fn pairs_added(&self) -> Vec<u32> {
+    /// Looks whether the index holds a coin that the batch adds, in the index's order; for each
+    /// shard, by how many pairs it grows at most while the changes are made in that order.
+    fn check_added(&self) -> Result<Vec<u32>, EngineError> {
+        const AHEAD: usize = 16;
+        let finder = self.finder();
         let mut counts = vec![(0_i64, 0_i64); self.engine.shared.index.shard_count()];
         let bits = counts.len().trailing_zeros();
+        let mut ahead = self.overlay.changes().filter(|change| change.present);
+        ahead.by_ref().take(AHEAD).for_each(|change| self.index.prefetch(change.hash));
         for change in self.overlay.changes() {
             // The top bits: at most 8.
             let shard = change.hash.checked_shr(64 - bits).unwrap_or(0) as usize;
             let (now, most) = &mut counts[shard];
-            *now += if change.present { 1 } else { -1 };
+            if !change.present {
+                *now -= 1;
+                continue;
+            }
+            *now += 1;
             *most = (*most).max(*now);
+            if let Some(next) = ahead.next() {
+                self.index.prefetch(next.hash);
+            }
+            if let Some(key) = finder.collides(change.hash, change.payload)? {
+                return Err(EngineError::CoinExists { key });
+            }
         }
-        counts.iter().map(|&(_, most)| u32::try_from(most).unwrap_or(u32::MAX)).collect()
+        Ok(counts.iter().map(|&(_, most)| u32::try_from(most).unwrap_or(u32::MAX)).collect())
     }
 
     /// Brings index, live maps and books to the state after the batch.

@@ -8,7 +8,7 @@ use super::EngineError;
 use super::codec::{EntryHead, coin_digest, offset_of, segment_of};
 use super::log::{Segment, SegmentSet, View};
 use super::overlay::{Change, Overlay};
-use super::table::TableView;
+use super::table::{Candidates, TableView};
 use super::types::{Found, Key, Lookups, Pending};
 use crate::backing::{Backing, Disk};
 use crate::layout::{record, segment};
@@ -127,21 +127,25 @@ impl<D: Disk> Finder<'_, D> {
         let mut hashes = [0; GROUP];
         for (key, hash) in keys.iter().zip(&mut hashes) {
             *hash = self.seeds.hash(key);
-            self.index.prefetch(*hash);
         }
         let hashes = &hashes[..keys.len()];
         if let Some(overlay) = self.overlay {
             overlay.touch(hashes);
         }
         for &hash in hashes {
-            let step = self.candidate(hash)?;
-            if let Some(segment) = self.segments.get(segment_of(step.position)) {
-                let offset = u64::from(offset_of(step.position));
-                segment.file.prefetch(offset);
-                segment.file.prefetch(offset + 64);
-                segment.file.prefetch(offset.saturating_sub(36));
+            let step = self.in_overlay(hash);
+            if step.position == 0 {
+                self.index.prefetch(hash);
+            } else {
+                self.prefetch_coin(step.position);
             }
             pending.push(step);
+        }
+        for step in pending.iter_mut().filter(|step| step.position == 0) {
+            self.in_index(step)?;
+            if step.position != 0 {
+                self.prefetch_coin(step.position);
+            }
         }
         for (key, step) in keys.iter().zip(&pending) {
             let found = self.resolve(key, step, out)?;
@@ -151,32 +155,46 @@ impl<D: Disk> Finder<'_, D> {
         Ok(())
     }
 
-    /// The position where the coin may be, without reading it.
+    /// Asks for a coin's first lines and for the likely place of its txid.
     #[inline]
-    fn candidate(&self, hash: u64) -> Result<Pending, EngineError> {
+    fn prefetch_coin(&self, position: u64) {
+        if let Some(segment) = self.segments.get(segment_of(position)) {
+            let offset = u64::from(offset_of(position));
+            segment.file.prefetch(offset);
+            segment.file.prefetch(offset + 64);
+            segment.file.prefetch(offset.saturating_sub(36));
+        }
+    }
+
+    /// The position that the batch has for this hash; 0 if it has none.
+    ///
+    /// A coin of this hash that the batch has made is almost surely the one; should its key be
+    /// another, the slow way looks everywhere.
+    #[inline]
+    fn in_overlay(&self, hash: u64) -> Pending {
         let mut step = Pending { hash, ..Pending::default() };
-        let mut count = 0_u32;
-        let mut absent = false;
-        for change in self.overlay.iter().flat_map(|overlay| overlay.of(hash)) {
+        let Some(overlay) = self.overlay else { return step };
+        for change in overlay.of(hash) {
             match change {
                 Change::Present(position) => {
-                    count += 1;
+                    step.several |= step.position != 0;
                     step.position = position;
                 }
-                Change::Absent(_) => absent = true,
+                Change::Absent(_) => step.several = true,
             }
         }
-        // A coin of this hash that the batch has made is almost surely the one; should its key be
-        // another, the slow way looks everywhere.
-        if count == 0 {
-            for position in self.index.candidates(hash)?.iter() {
-                count += 1;
-                step.position = position;
-                step.in_index = true;
-            }
+        step
+    }
+
+    /// Adds the position that the index has, without reading the coin.
+    #[inline]
+    fn in_index(&self, step: &mut Pending) -> Result<(), EngineError> {
+        for position in self.index.candidates(step.hash)?.iter() {
+            step.several |= step.position != 0;
+            step.position = position;
+            step.in_index = true;
         }
-        step.several = count > 1 || (absent && count > 0);
-        Ok(step)
+        Ok(())
     }
 
     fn resolve(
@@ -252,13 +270,49 @@ impl<D: Disk> Finder<'_, D> {
         }
     }
 
-    /// Whether a coin of this key is there, given that `hash` is the key's.
-    pub(super) fn contains(&self, key: &Key, hash: u64) -> Result<bool, EngineError> {
-        let step = self.candidate(hash)?;
-        if step.position == 0 {
-            return Ok(false);
+    /// Whether the batch itself has made a coin of this key, given that `hash` is the key's.
+    pub(super) fn made(&self, key: &Key, hash: u64) -> Result<bool, EngineError> {
+        for change in self.overlay.iter().flat_map(|overlay| overlay.of(hash)) {
+            if let Change::Present(position) = change
+                && read_coin(self.segments, position)?.key == *key
+            {
+                return Ok(true);
+            }
         }
-        let mut out = Lookups::new();
-        Ok(self.resolve(key, &step, &mut out)?.is_some())
+        Ok(false)
+    }
+
+    /// The key of the coin at `position`, which the batch adds, if the index holds another of that key
+    /// that the batch leaves there.
+    #[inline]
+    pub(super) fn collides(&self, hash: u64, position: u64) -> Result<Option<Key>, EngineError> {
+        let candidates = self.index.candidates(hash)?;
+        if candidates.is_empty() { Ok(None) } else { self.compare(hash, position, &candidates) }
+    }
+
+    #[cold]
+    fn compare(
+        &self,
+        hash: u64,
+        position: u64,
+        candidates: &Candidates,
+    ) -> Result<Option<Key>, EngineError> {
+        let mut key = None;
+        for candidate in candidates.iter() {
+            let taken = self
+                .overlay
+                .is_some_and(|overlay| overlay.of(hash).any(|c| c == Change::Absent(candidate)));
+            if taken {
+                continue;
+            }
+            let key = match key {
+                Some(key) => key,
+                None => *key.insert(read_coin(self.segments, position)?.key),
+            };
+            if read_coin(self.segments, candidate)?.key == key {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 }

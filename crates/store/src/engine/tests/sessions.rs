@@ -111,3 +111,94 @@ fn real_files_behave_alike() {
         std::fs::remove_dir_all(path).unwrap();
     }
 }
+
+/// What a batch must refuse, and that nothing has happened afterwards.
+#[test]
+fn impossible_blocks_are_refused() {
+    let options = Options { undo_horizon: 2, ..tiny(&mut SimRng::new(1)) };
+    let disk = SimDisk::new(1);
+    let (mut engine, _) = Engine::open(disk, options, &mut ()).unwrap();
+    let key = |n: u8| [n; 36];
+    let body = BodyRef::default();
+    let block = |height: u32| BlockEntry {
+        height,
+        hash: [height as u8; 32],
+        body,
+        spent: &[],
+        created: &[],
+        extra: &[],
+    };
+    let coin = |n: u8| NewCoin { key: key(n), value: b"value" };
+    let mut batch = engine.batch().unwrap();
+    batch.apply(&BlockEntry { created: &[coin(1), coin(2)], ..block(5) }).unwrap();
+    batch.commit(&[]).unwrap();
+    let tip = engine.tip();
+
+    let code = |result: Result<Tip, EngineError>| result.err().map(|e| e.code());
+    let mut out = Lookups::new();
+    let mut batch = engine.batch().unwrap();
+    assert_eq!(code(batch.apply(&block(5))), Some("store.not_next"));
+    assert_eq!(code(batch.apply(&block(6))), Some("store.batch_failed"));
+    assert_eq!(batch.commit(&[]).err().map(|e| e.code()), Some("store.batch_failed"));
+
+    // Twice in a block, in two blocks, and over a coin from before the batch.
+    let mut batch = engine.batch().unwrap();
+    let twice = BlockEntry { created: &[coin(3), coin(3)], ..block(6) };
+    assert_eq!(code(batch.apply(&twice)), Some("store.coin_exists"));
+    drop(batch);
+    let mut batch = engine.batch().unwrap();
+    batch.apply(&BlockEntry { created: &[coin(3)], ..block(6) }).unwrap();
+    let again = BlockEntry { created: &[coin(3)], ..block(7) };
+    assert_eq!(code(batch.apply(&again)), Some("store.coin_exists"));
+    drop(batch);
+    let mut batch = engine.batch().unwrap();
+    batch.apply(&BlockEntry { created: &[coin(2)], ..block(6) }).unwrap();
+    assert_eq!(batch.commit(&[]).err().map(|e| e.code()), Some("store.coin_exists"));
+
+    // Spent twice, spent with an old handle; spending and creating again in one block is allowed.
+    let mut batch = engine.batch().unwrap();
+    batch.find(&[key(1), key(9)], &mut out).unwrap();
+    assert!(out.found(1).is_none() && out.value(1).is_none());
+    let found = out.found(0).unwrap();
+    let twice = BlockEntry { spent: &[found, found], ..block(6) };
+    assert_eq!(code(batch.apply(&twice)), Some("store.coin_spent"));
+    drop(batch);
+    let mut batch = engine.batch().unwrap();
+    let old = BlockEntry { spent: &[found], ..block(6) };
+    assert_eq!(code(batch.apply(&old)), Some("store.stale_handle"));
+    drop(batch);
+    assert_eq!(engine.tip(), tip);
+    let mut batch = engine.batch().unwrap();
+    batch.find(&[key(1)], &mut out).unwrap();
+    let found = out.found(0).unwrap();
+    let renewed = BlockEntry { spent: &[found], created: &[coin(1)], ..block(6) };
+    batch.apply(&renewed).unwrap();
+    // Its handle is of the coin that is gone.
+    assert_eq!(
+        code(batch.apply(&BlockEntry { spent: &[found], ..block(7) })),
+        Some("store.coin_spent")
+    );
+    drop(batch);
+    let mut batch = engine.batch().unwrap();
+    batch.find(&[key(1)], &mut out).unwrap();
+    let found = out.found(0).unwrap();
+    batch.apply(&BlockEntry { spent: &[found], created: &[coin(1)], ..block(6) }).unwrap();
+    for height in 7..10 {
+        batch.apply(&block(height)).unwrap();
+    }
+    batch.commit(&[]).unwrap();
+    assert_eq!(engine.undo_floor(), Some(7));
+    let mut batch = engine.batch().unwrap();
+    batch.undo().unwrap();
+    batch.undo().unwrap();
+    assert_eq!(batch.undo().err().map(|e| e.code()), Some("store.beyond_horizon"));
+    drop(batch);
+    assert_eq!(engine.tip().map(|tip| (tip.height, tip.coins)), Some((9, 2)));
+    let value = vec![0; crate::layout::VALUE_BYTES_MAX + 1];
+    let big = [NewCoin { key: key(7), value: &value }];
+    let mut batch = engine.batch().unwrap();
+    let too_large = BlockEntry { created: &big, ..block(10) };
+    assert_eq!(code(batch.apply(&too_large)), Some("store.too_large"));
+    drop(batch);
+    assert_sound(&engine);
+}
