@@ -19,4 +19,3 @@ pub mod codec;
 pub mod error;
 pub mod message;
 pub mod network;
-pub mod session;

@@ -1,6 +1,7 @@
 //! Chains of headers that cost nothing to make: stake headers carry no seal, and header rules do not
 //! ask for their stake.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mvs_consensus::difficulty::required_bits;
@@ -35,13 +36,18 @@ pub(crate) struct TestChain {
     pub(crate) params: Arc<Params>,
     headers: Vec<(Header, BlockHash, Work)>,
     view: HeaderChain,
+    by_hash: HashMap<BlockHash, u32>,
 }
 
 impl TestChain {
     pub(crate) fn new(params: &Arc<Params>) -> Self {
         let genesis = params.genesis.header.clone();
-        let mut chain =
-            Self { params: Arc::clone(params), headers: Vec::new(), view: HeaderChain::new() };
+        let mut chain = Self {
+            params: Arc::clone(params),
+            headers: Vec::new(),
+            view: HeaderChain::new(),
+            by_hash: HashMap::new(),
+        };
         chain.push(genesis);
         chain
     }
@@ -49,7 +55,9 @@ impl TestChain {
     pub(crate) fn push(&mut self, header: Header) {
         let work = self.headers.last().map_or(Work::ZERO, |last| last.2).plus(header.bits);
         self.view.push(&header);
-        self.headers.push((header.clone(), header.hash(), work));
+        let hash = header.hash();
+        self.by_hash.insert(hash, self.headers.len() as u32);
+        self.headers.push((header, hash, work));
     }
 
     pub(crate) fn height(&self) -> u32 {
@@ -86,9 +94,15 @@ impl TestChain {
     /// The same chain up to a height.
     pub(crate) fn cut(&self, height: u32) -> Self {
         let mut cut = self.clone();
-        cut.headers.truncate(height as usize + 1);
-        cut.view.truncate_to(Height::new(height));
+        cut.truncate(height);
         cut
+    }
+
+    pub(crate) fn truncate(&mut self, height: u32) {
+        for (_, hash, _) in self.headers.split_off(height as usize + 1) {
+            self.by_hash.remove(&hash);
+        }
+        self.view.truncate_to(Height::new(height));
     }
 
     pub(crate) fn hash(&self, height: u32) -> BlockHash {
@@ -136,8 +150,7 @@ impl Trunk for TestChain {
         Ok(self.headers.get(height.value() as usize).map(|h| h.1))
     }
     fn height_of(&self, hash: &BlockHash) -> Result<Option<Height>, Fault> {
-        let position = self.headers.iter().rposition(|h| h.1 == *hash);
-        Ok(position.map(|height| Height::new(height as u32)))
+        Ok(self.by_hash.get(hash).copied().map(Height::new))
     }
     fn full_header(&self, height: Height) -> Result<Option<Header>, Fault> {
         Ok(self.headers.get(height.value() as usize).map(|h| h.0.clone()))
