@@ -6,6 +6,8 @@ use mvs_primitives::difficulty::Work;
 use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 use mvs_primitives::height::Height;
+use mvs_store::Snapshot;
+use mvs_store::backing::Disk;
 
 /// The last block of the connected chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,4 +50,27 @@ pub trait Trunk: HeaderView {
     /// # Errors
     /// [`Fault`] when the disk cannot be read.
     fn work_at(&self, height: Height) -> Result<Option<Work>, Fault>;
+}
+
+impl<D: Disk> Trunk for Snapshot<D> {
+    fn tip(&self) -> TrunkTip {
+        let tip = Self::tip(self);
+        TrunkTip { hash: tip.hash, height: tip.height, work: tip.work }
+    }
+
+    fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, Fault> {
+        Ok(self.hash(height)?)
+    }
+
+    fn height_of(&self, hash: &BlockHash) -> Result<Option<Height>, Fault> {
+        Ok(Self::height_of(self, hash)?)
+    }
+
+    fn full_header(&self, height: Height) -> Result<Option<Header>, Fault> {
+        Ok(self.header(height)?)
+    }
+
+    fn work_at(&self, height: Height) -> Result<Option<Work>, Fault> {
+        Ok(self.info(height)?.map(|info| info.work))
+    }
 }
