@@ -11,10 +11,13 @@
 //! ```
 
 pub mod bodies;
+pub mod command;
 pub mod core;
 pub mod events;
+pub mod import;
 pub mod index;
 pub mod intake;
+pub mod owner;
 pub mod stop;
 pub mod trunk;
 pub mod verify;

@@ -163,6 +163,15 @@ impl BlockIndex {
         self.entry(hash).map(|entry| &entry.known)
     }
 
+    /// Notes that a header which came back from the connected chain was given its place again.
+    pub fn set_placed(&mut self, placed: PlacedHeader) {
+        let Some(place) = self.by_hash.get(&placed.hash()) else { return };
+        let branch = self.branches.get_mut(&place.branch);
+        if let Some(entry) = branch.and_then(|branch| branch.at_mut(place.height)) {
+            entry.known = Known::Placed(placed);
+        }
+    }
+
     /// Returns the summed difficulty up to a header that is not connected.
     pub fn work(&self, hash: &BlockHash) -> Option<Work> {
         self.entry(hash).map(|entry| entry.work)

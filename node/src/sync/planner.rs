@@ -202,6 +202,11 @@ impl Planner {
         Ok(())
     }
 
+    /// Tells whether a block is the heaviest that a peer told us of: it need not hear of it.
+    pub fn told_us(&self, id: PeerId, hash: &BlockHash) -> bool {
+        self.peers.get(&id).is_some_and(|peer| peer.best == Some(*hash))
+    }
+
     /// A block came. Tells whether it was asked for.
     pub fn block_arrived(
         &mut self,

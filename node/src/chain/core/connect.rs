@@ -240,8 +240,11 @@ impl<D: Disk> ChainCore<D> {
             .map(|block| UndoneHeader { header: block.info.header.clone(), hash: block.info.hash })
             .collect();
         self.index.follow(&self.trunk, fork, headers, path, tip.height)?;
+        let mut senders = Vec::with_capacity(connected.len());
         for block in &connected {
-            self.bodies.remove(&block.block().header().hash());
+            let hash = block.block().header().hash();
+            senders.push(self.bodies.sender(&hash));
+            self.bodies.remove(&hash);
         }
         for block in undone.iter().filter(|block| !block.block.is_empty()) {
             let bytes = Bytes::copy_from_slice(&block.block);
@@ -250,7 +253,7 @@ impl<D: Disk> ChainCore<D> {
         let index = &self.index;
         self.bodies.retain(|hash| index.get(hash).is_some());
         self.is_dirty = true;
-        Ok(Moved { undone, connected, tip })
+        Ok(Moved { undone, connected, senders, tip })
     }
 
     /// Marks a block and what builds on it as invalid.

@@ -27,6 +27,8 @@ pub struct Moved {
     pub undone: Vec<UndoneBlock>,
     /// Blocks that joined it, lowest first.
     pub connected: Vec<ConnectedBlock>,
+    /// Who sent the latter.
+    pub senders: Vec<Option<PeerId>>,
     /// The tip now.
     pub tip: Tip,
 }

@@ -119,6 +119,11 @@ impl Branch {
         self.entries.get(usize::try_from(offset).ok()?)
     }
 
+    pub(super) fn at_mut(&mut self, height: Height) -> Option<&mut Entry> {
+        let offset = height.value().checked_sub(self.first.value())?;
+        self.entries.get_mut(usize::try_from(offset).ok()?)
+    }
+
     /// Height of the last entry; `None` while there is none.
     pub(super) fn top(&self) -> Option<Height> {
         let above = u32::try_from(self.entries.len()).ok()?.checked_sub(1)?;
