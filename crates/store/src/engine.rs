@@ -1,265 +1,194 @@
 //! Keys and bytes on disk: the log, the index, one commit point, and recovery.
 //!
-//! The engine knows 36-byte keys, value bytes, one opaque `extra` per block, and nothing of coins.
+//! The engine knows 36-byte keys, value bytes, one opaque `extra` per block, and nothing of coins'
+//! meaning.
 //!
 //! ```text
-//! Batch --records--> log (segments) --fdatasync--> durable --drain--> index, live maps
-//!   |                                                                      |
-//!   +-- overlay: what the batch changed                 checkpoint: sync, then a head
+//! Batch --records--> log (segments) --fdatasync--> durable --learn--> index, live maps
+//!   |                     ^                                                |
+//!   +-- overlay           +-- Snapshot, Batch::find read coins here        v
+//!       (what it changed)                                    checkpoint: sync, then a head
 //! ```
+//!
+//! Start reading at [`Batch`] (what a block does), `commit` (when it counts) and `recover` (what a
+//! crash leaves).
 
+mod batch;
+mod bytes;
+mod check;
+mod checkpoint;
+mod clean;
+mod codec;
+mod commit;
 mod error;
+mod find;
+mod head;
+mod live;
+mod log;
 mod options;
+mod overlay;
+mod recover;
+mod snapshot;
 mod table;
 mod types;
 
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+pub use batch::Batch;
 pub use error::EngineError;
 pub use options::{Options, TableOptions};
+pub use snapshot::{CoinSnapshot, Reader};
 pub use table::{Candidates, HASH_BITS, Table, TableState, Touched};
 pub use types::{
     BlockEntry, BodyRef, CoinDigest, Found, Key, Lookups, NewCoin, Opened, Recovery, ReplayedBlock,
     Stats, Tip, Undone,
 };
 
+use self::batch::Note;
+use self::checkpoint::Running;
+use self::clean::needed_bytes;
+use self::head::{Limbo, SegmentEntry};
+use self::log::Log;
+use self::snapshot::Shared;
 use crate::backing::Disk;
+
+/// Work that a checkpoint does before it counts. It may run in another thread.
+pub type SyncJob = Box<dyn FnOnce() -> Result<(), EngineError> + Send>;
 
 /// The writer. One for each open store.
 pub struct Engine<D: Disk> {
     disk: D,
+    options: Options,
+    _lock: D::Lock,
+    shared: Arc<Shared<D>>,
+    log: Log<D>,
+    /// What is known of each segment.
+    books: BTreeMap<u16, SegmentEntry>,
+    /// Positions of the block records that can be undone, lowest first; heights have no gaps, the
+    /// last is the tip's.
+    ring: VecDeque<u64>,
+    floor: Option<u32>,
+    tip: Option<Tip>,
+    limbo: Vec<Limbo>,
+    /// Number of the last batch.
+    batches: u64,
+    /// Changes of the last batch: room for the next.
+    last_changes: usize,
+    since_checkpoint: u64,
+    generation: u64,
+    running: Option<Running>,
+    moved_coins: u64,
+    removed_segments: u64,
 }
 
 impl<D: Disk> Engine<D> {
-    /// Opens the store in `disk`, or creates one in an empty folder, and brings it to the last
-    /// committed batch that is whole.
-    ///
-    /// `recovery` hears, in order: [`Recovery::checkpoint`] once (not for a new store), then each
-    /// block that the log holds beyond it.
-    ///
-    /// # Errors
-    /// [`EngineError::Locked`], [`EngineError::NotAStore`], [`EngineError::UnknownVersion`],
-    /// [`EngineError::OtherNetwork`], [`EngineError::Corrupt`], [`EngineError::NoSpace`],
-    /// [`EngineError::Io`], or what `recovery` answers.
-    pub fn open(
-        disk: D,
-        options: Options,
-        recovery: &mut dyn Recovery,
-    ) -> Result<(Self, Opened), EngineError> {
-        let _ = (&disk, &options, recovery);
-        todo!()
-    }
-
     /// The last committed block; none in an empty store.
     pub fn tip(&self) -> Option<Tip> {
-        todo!()
+        self.tip
     }
 
     /// The greatest height that can no longer be undone; none while all can. Never falls.
     pub fn undo_floor(&self) -> Option<u32> {
-        todo!()
+        self.floor
     }
 
     /// Starts a batch. Dropped without [`Batch::commit`], nothing has happened.
     ///
     /// # Errors
-    /// [`EngineError::Poisoned`].
+    /// [`EngineError::Poisoned`]; what a checkpoint in the background answered.
     pub fn batch(&mut self) -> Result<Batch<'_, D>, EngineError> {
-        todo!()
+        self.poll_checkpoint()?;
+        self.writable()?;
+        Ok(Batch::new(self))
     }
 
     /// A handle from which other threads take snapshots while the writer works.
     pub fn reader(&self) -> Reader<D> {
-        todo!()
+        Reader { shared: Arc::clone(&self.shared) }
     }
 
     /// The coins as of the last commit; see [`Reader::snapshot`].
     pub fn snapshot(&self) -> CoinSnapshot<D> {
-        todo!()
+        self.reader().snapshot()
     }
 
-    /// Whether so much log has been written since the last checkpoint that it is time for another.
-    pub fn checkpoint_due(&self) -> bool {
-        todo!()
+    /// The disk that the store lies on.
+    pub fn disk(&self) -> &D {
+        &self.disk
     }
 
-    /// Starts a checkpoint as of the present tip and returns at once; with
-    /// [`Options::background`] off, when it is done. If one is running, waits for it first.
-    ///
-    /// `aux` comes back from [`Recovery::checkpoint`]. `also_sync` runs before the checkpoint
-    /// counts: syncs of the caller's own tables and files as of this tip.
-    ///
-    /// # Errors
-    /// [`EngineError::Poisoned`]; an error of the checkpoint before this one, or of this one when it does
-    /// not run in the background.
-    pub fn checkpoint(&mut self, aux: Vec<u8>, also_sync: SyncJob) -> Result<(), EngineError> {
-        let _ = (aux, also_sync);
-        todo!()
+    /// Sixteen bytes of this store's own randomness for one use of the caller's, which `what` names: salts and
+    /// hash keys that stay the same for the life of the store.
+    pub fn derived_seed(&self, what: &str) -> [u64; 2] {
+        let seeds = &self.shared.seeds;
+        let hash = |key: u64| {
+            siphasher::sip::SipHasher13::new_with_keys(seeds.hash[0] ^ key, seeds.salt)
+                .hash(what.as_bytes())
+        };
+        [hash(1), hash(2)]
     }
 
-    /// Number of checkpoints made durable so far in the life of the store. When it has risen after
-    /// [`Engine::checkpoint`], files that only older checkpoints need may go.
-    ///
-    /// # Errors
-    /// What the checkpoint in the background answered, once.
-    pub fn poll_checkpoint(&mut self) -> Result<u64, EngineError> {
-        todo!()
+    fn writable(&self) -> Result<(), EngineError> {
+        if self.shared.is_poisoned() { Err(EngineError::Poisoned) } else { Ok(()) }
     }
 
-    /// Makes a last checkpoint, marked as a clean close, and lets the folder go.
-    ///
-    /// # Errors
-    /// As [`Engine::checkpoint`]. The store is then as after a crash: whole.
-    pub fn close(self, aux: Vec<u8>, also_sync: SyncJob) -> Result<(), EngineError> {
-        let _ = (aux, also_sync);
-        todo!()
+    /// Ends writing if the disk has failed.
+    fn note_error(&self, error: &EngineError) {
+        if matches!(error, EngineError::Io { .. }) {
+            self.shared.poison();
+        }
     }
 
-    /// Visits every coin, in no order: key, value.
-    ///
-    /// # Errors
-    /// [`EngineError::Corrupt`], [`EngineError::Io`], or what `visit` answers.
-    pub fn for_each_coin(
-        &self,
-        visit: &mut dyn FnMut(&Key, &[u8]) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        let _ = visit;
-        todo!()
+    fn book_record(&mut self, note: &Note) {
+        let book = self.books.entry(note.segment).or_default();
+        book.number = note.segment;
+        let begun = book.used.max(crate::layout::segment::HEADER_BYTES as u32);
+        self.since_checkpoint += u64::from(note.end.saturating_sub(begun));
+        book.used = note.end;
+        // Within one segment: below 2^26.
+        book.entries += note.entries;
+        book.entry_bytes += note.entry_bytes;
+        book.heights = book.heights.max(note.heights);
     }
 
-    /// Reads everything: each record, each line, each coin, the sums, and that index and live maps
-    /// agree. Calls `found` for each thing that is wrong and goes on where it can.
-    ///
-    /// `progress` hears bytes done and bytes in all.
-    ///
-    /// # Errors
-    /// [`EngineError::Io`] when the disk itself fails.
-    pub fn check(
-        &self,
-        progress: &mut dyn FnMut(u64, u64),
-        found: &mut dyn FnMut(EngineError),
-    ) -> Result<(), EngineError> {
-        let _ = (progress, found);
-        todo!()
+    fn book_move(&mut self, victim: u16, to: u32) {
+        if let Some(book) = self.books.get_mut(&victim) {
+            book.cursor = to;
+        }
     }
 
-    /// Builds the index and the live maps of a store anew from its log, then makes a checkpoint whose aux is
-    /// the last one's followed by a replay from there; the store is opened as usual afterwards.
-    ///
-    /// # Errors
-    /// As [`Engine::open`]; [`EngineError::Corrupt`] if the log itself is damaged.
-    pub fn rebuild_index(disk: D, options: Options) -> Result<(), EngineError> {
-        let _ = (disk, options);
-        todo!()
+    /// Segments with nothing left in them.
+    fn doomed(&self) -> impl Iterator<Item = &SegmentEntry> {
+        self.books.values().filter(|book| book.cursor != 0 && book.cursor >= book.used)
     }
 
     /// Sizes and counts.
     pub fn stats(&self) -> Stats {
-        todo!()
+        let (index_slots, index_bytes, coins) = self.shared.index.sizes();
+        Stats {
+            coins,
+            index_slots,
+            index_bytes,
+            segments: self.log.segments.iter().count() as u64,
+            log_bytes: self.log.bytes(),
+            used_bytes: self.books.values().map(|book| u64::from(book.used)).sum(),
+            needed_bytes: self.books.values().map(needed_bytes).sum(),
+            since_checkpoint_bytes: self.since_checkpoint,
+            checkpoints: self.generation,
+            moved_coins: self.moved_coins,
+            removed_segments: self.removed_segments,
+        }
     }
 }
 
-/// Work that a checkpoint does before it counts. It may run in another thread.
-pub type SyncJob = Box<dyn FnOnce() -> Result<(), EngineError> + Send>;
-
-/// Blocks on their way into the store. See [`Engine::batch`].
-pub struct Batch<'e, D: Disk> {
-    engine: &'e mut Engine<D>,
-}
-
-impl<D: Disk> Batch<'_, D> {
-    /// The tip inside the batch.
-    pub fn tip(&self) -> Option<Tip> {
-        todo!()
-    }
-
-    /// Looks coins up in the state inside the batch. `out` is cleared, then gets one answer for each
-    /// key, in order.
-    ///
-    /// # Errors
-    /// [`EngineError::Corrupt`] or [`EngineError::Io`]; never a missing coin in their place.
-    pub fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
-        let _ = (keys, out);
-        todo!()
-    }
-
-    /// Adds a block on the tip. Its spends come from [`Batch::find`] of this batch. Order of the lists
-    /// is kept; neighbours in `created` with the same first 32 bytes of key share them on disk.
-    ///
-    /// A block that creates and spends the same coin leaves it out of both lists.
-    ///
-    /// # Errors
-    /// [`EngineError::NotNext`], [`EngineError::CoinExists`], [`EngineError::CoinSpent`],
-    /// [`EngineError::StaleHandle`], [`EngineError::TooLarge`], [`EngineError::NoSpace`],
-    /// [`EngineError::LogExhausted`], [`EngineError::Corrupt`], [`EngineError::Io`]. After an error the batch
-    /// is only good for dropping.
-    pub fn apply(&mut self, block: &BlockEntry<'_>) -> Result<Tip, EngineError> {
-        let _ = block;
-        todo!()
-    }
-
-    /// Takes back the tip, whether this batch or an earlier one added it.
-    ///
-    /// # Errors
-    /// [`EngineError::BeyondHorizon`], and as [`Batch::apply`].
-    pub fn undo(&mut self) -> Result<Undone, EngineError> {
-        todo!()
-    }
-
-    /// Makes the batch durable as one: after a crash all of it is there or, if this has not
-    /// returned, perhaps none. `bodies` are files of the caller's that must be durable with it.
-    ///
-    /// # Errors
-    /// [`EngineError::NoSpace`] (nothing has happened), [`EngineError::Io`] (writing ends; whether
-    /// the batch is there shows when the store is opened again).
-    pub fn commit(self, bodies: &[&D::File]) -> Result<Option<Tip>, EngineError> {
-        let _ = bodies;
-        todo!()
+impl<D: Disk> Drop for Engine<D> {
+    fn drop(&mut self) {
+        // The lock must not go before the thread that writes the checkpoint. Its result matters no
+        // more: the store is then opened as after a crash.
+        let _ = self.wait_checkpoint();
     }
 }
 
-/// Takes snapshots from any thread.
-pub struct Reader<D: Disk> {
-    _disk: D,
-}
-
-impl<D: Disk> Reader<D> {
-    /// The coins as of the last commit. Waits while a commit changes the index.
-    pub fn snapshot(&self) -> CoinSnapshot<D> {
-        todo!()
-    }
-}
-
-impl<D: Disk> Clone for Reader<D> {
-    fn clone(&self) -> Self {
-        Self { _disk: self._disk.clone() }
-    }
-}
-
-/// The coins at one tip, for any number of threads, whatever the writer does.
-///
-/// Old snapshots cost memory: changes since are kept, up to [`Options::snapshot_changes_max`]; beyond,
-/// the oldest answer [`EngineError::SnapshotExpired`].
-pub struct CoinSnapshot<D: Disk> {
-    _disk: D,
-}
-
-impl<D: Disk> Clone for CoinSnapshot<D> {
-    fn clone(&self) -> Self {
-        Self { _disk: self._disk.clone() }
-    }
-}
-
-impl<D: Disk> CoinSnapshot<D> {
-    /// The tip that it shows.
-    pub fn tip(&self) -> Option<Tip> {
-        todo!()
-    }
-
-    /// As [`Batch::find`]; the handles in `out` are no good for spending.
-    ///
-    /// # Errors
-    /// As [`Batch::find`], and [`EngineError::SnapshotExpired`].
-    pub fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
-        let _ = (keys, out);
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests;

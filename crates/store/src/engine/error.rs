@@ -80,6 +80,9 @@ pub enum EngineError {
     /// A [`super::Found`] was used with another batch than the one it came from.
     #[error("a look-up's result was used outside its batch")]
     StaleHandle,
+    /// An earlier call on this batch failed; it can only be dropped.
+    #[error("an earlier call on this batch failed")]
+    BatchFailed,
     /// The tip cannot be undone: there is none, or it is beyond the undo horizon.
     #[error("the tip cannot be undone")]
     BeyondHorizon,
@@ -120,6 +123,7 @@ impl EngineError {
             Self::CoinExists { .. } => "store.coin_exists",
             Self::CoinSpent { .. } => "store.coin_spent",
             Self::StaleHandle => "store.stale_handle",
+            Self::BatchFailed => "store.batch_failed",
             Self::BeyondHorizon => "store.beyond_horizon",
             Self::TooLarge { .. } => "store.too_large",
             Self::LogExhausted => "store.log_exhausted",

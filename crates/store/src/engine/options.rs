@@ -23,6 +23,9 @@ pub struct Options {
     pub clean_step_bytes: u32,
     /// Changed coins kept for the sake of old snapshots, in all.
     pub snapshot_changes_max: usize,
+    /// Changes of the index held in memory at a time while opening after a crash; more passes over the
+    /// log are made if there are more. 16 bytes each, and half of that again.
+    pub replay_changes_max: usize,
     /// Whether checkpoints and second syncs run in threads of their own. Off in tests that need the
     /// same order of calls each time.
     pub background: bool,
@@ -59,7 +62,8 @@ impl Default for Options {
             index: TableOptions::default(),
             waste_percent: 25,
             clean_step_bytes: 1 << 20,
-            snapshot_changes_max: 4 << 20,
+            snapshot_changes_max: 1 << 20,
+            replay_changes_max: 1 << 20,
             background: true,
             write_ahead: true,
         }

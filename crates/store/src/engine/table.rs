@@ -487,6 +487,11 @@ impl<D: Disk> Table<D> {
         Ok(())
     }
 
+    /// What hashes are shifted right by to leave the bits that are kept.
+    pub(super) fn hash_shift(&self) -> u32 {
+        64 - TAG_BITS - u32::from(self.options.shard_bits)
+    }
+
     /// Number of shards.
     pub fn shard_count(&self) -> usize {
         self.shards.len()

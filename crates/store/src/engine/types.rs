@@ -40,7 +40,7 @@ impl CoinDigest {
 }
 
 /// A block that the store holds as its last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tip {
     /// Its height.
     pub height: u32,
@@ -99,6 +99,8 @@ pub struct Found {
     pub(super) digest: u128,
     /// The batch it came from; 0 for a snapshot's.
     pub(super) batch: u64,
+    /// Whether the index held it when the batch began.
+    pub(super) in_index: bool,
     pub(super) value_start: usize,
     pub(super) value_bytes: usize,
 }
@@ -108,7 +110,18 @@ pub struct Found {
 pub struct Lookups {
     pub(super) found: Vec<Option<Found>>,
     pub(super) values: Vec<u8>,
-    pub(super) scratch: Vec<u64>,
+    pub(super) pending: Vec<Pending>,
+}
+
+/// A look-up between its steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pending {
+    pub(super) hash: u64,
+    /// The only candidate; 0 if there is none.
+    pub(super) position: u64,
+    /// There is more than one candidate: look again, slowly.
+    pub(super) several: bool,
+    pub(super) in_index: bool,
 }
 
 impl Lookups {
@@ -227,7 +240,7 @@ pub struct Opened {
 /// Sizes and counts; see [`super::Engine::stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Coins in the table.
+    /// Coins in the index.
     pub coins: u64,
     /// Slots of the index.
     pub index_slots: u64,
@@ -237,6 +250,8 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes taken by segments on disk.
     pub log_bytes: u64,
+    /// Bytes of records in segments, the rest being space taken ahead.
+    pub used_bytes: u64,
     /// Bytes of the log that are needed (live coins and those spent within the undo horizon), to
     /// the precision of the live maps.
     pub needed_bytes: u64,
@@ -248,6 +263,4 @@ pub struct Stats {
     pub moved_coins: u64,
     /// Segments removed since opening.
     pub removed_segments: u64,
-    /// Shards doubled since opening.
-    pub grown_shards: u64,
 }
