@@ -30,7 +30,7 @@ use crate::error::StoreError;
 use crate::extra::Extra;
 use crate::registry::{Registry, RegistryDelta, answer_names_from_registry};
 use crate::snapshot::decode_all;
-use crate::store::Chain;
+use crate::store::{Chain, entries_of_connected};
 
 /// Blocks on their way into the store: taken back and applied in memory, made durable as one.
 ///
@@ -198,6 +198,11 @@ impl<'a, D: Disk> Batch<'a, D> {
         info.coins = after.coins;
         info.coin_digest = after.digest;
         self.view.registry = registry;
+        if let Some(index) = &mut self.view.index
+            && index.next_height() == height.value()
+        {
+            index.push(entries_of_connected(block)?);
+        }
         let tip = Tip::from(&info);
         self.view.push(info);
         self.lowest = Some(self.lowest.map_or(height, |lowest| lowest.min(height)));
@@ -303,6 +308,9 @@ impl<'a, D: Disk> Batch<'a, D> {
             .undo(&extra.delta)
             .map_err(|_| disagree("the registry cannot be taken back"))?;
         self.view.pop()?;
+        if let Some(index) = &mut self.view.index {
+            index.pop(height);
+        }
         let fits = self.view.tip.zip(undone.tip).is_some_and(|(ours, theirs)| {
             ours.registry_digest == self.view.registry.digest()
                 && ours.coin_digest == theirs.digest

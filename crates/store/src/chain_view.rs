@@ -17,6 +17,7 @@ use crate::blocks::Blocks;
 use crate::engine::{CoinDigest, EngineError, Table};
 use crate::error::StoreError;
 use crate::heights::Heights;
+use crate::index::IndexView;
 use crate::registry::Registry;
 
 /// The block in which a chain ends, and what is true after it.
@@ -127,6 +128,8 @@ pub(crate) fn keyed_hash(key: &[u8; 16], bytes: &[u8]) -> u64 {
 pub(crate) struct ChainView<D: Disk> {
     pub(crate) files: Arc<Files<D>>,
     pub(crate) registry: Registry,
+    /// Transactions and addresses, if they are kept.
+    pub(crate) index: Option<IndexView<D>>,
     /// `None` only before the genesis block is applied.
     pub(crate) tip: Option<Tip>,
     /// The blocks at heights from `final_count` to the tip.
@@ -141,6 +144,7 @@ impl<D: Disk> Clone for ChainView<D> {
         Self {
             files: Arc::clone(&self.files),
             registry: self.registry.clone(),
+            index: self.index.clone(),
             tip: self.tip,
             recent: self.recent.clone(),
             recent_hashes: self.recent_hashes.clone(),
@@ -155,6 +159,7 @@ impl<D: Disk> ChainView<D> {
         Self {
             files,
             registry,
+            index: None,
             tip: None,
             recent: RedBlackTreeMapSync::new_sync(),
             recent_hashes: HashTrieMapSync::new_sync(),

@@ -87,6 +87,11 @@ impl<D: Disk> Store<D> {
         report.coins = self.check_coins(progress, &tell)?;
         check_registry(&self.chain.view.registry, self.tip(), &tell);
         report.blocks = self.check_blocks(progress, &tell)?;
+        if let Some(index) = &self.chain.view.index
+            && let Err(error) = index.check()
+        {
+            tell(error);
+        }
         report.errors = errors.borrow().0;
         Ok(report)
     }

@@ -1,5 +1,7 @@
 //! The chain as it is at one tip, for readers.
 
+mod queries;
+
 use mvs_consensus::error::Fault;
 use mvs_consensus::header_view::{HeaderInfo, HeaderView};
 use mvs_consensus::state::{
@@ -21,6 +23,8 @@ use crate::engine::{CoinSnapshot, Key, Lookups};
 use crate::error::StoreError;
 use crate::registry::{Registry, answer_names_from_registry};
 
+pub use self::queries::UnspentPage;
+
 /// The chain at one tip: coins, names, headers, blocks. It stays as it is while the store goes on.
 ///
 /// Cheap to make and to clone; any number of threads may read it. An old one costs memory, and one
@@ -39,10 +43,6 @@ impl<D: Disk> Clone for Snapshot<D> {
 impl<D: Disk> Snapshot<D> {
     pub(crate) const fn new(coins: CoinSnapshot<D>, view: ChainView<D>) -> Self {
         Self { coins, view }
-    }
-
-    pub(crate) const fn view(&self) -> &ChainView<D> {
-        &self.view
     }
 
     /// Returns the tip.

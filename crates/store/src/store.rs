@@ -1,6 +1,7 @@
 //! The store: one writer, any number of snapshots.
 
 mod aux;
+mod indexing;
 mod recovery;
 
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use mvs_consensus::block::ConnectedBlock;
 use mvs_primitives::height::Height;
 
 use self::aux::Aux;
+pub use self::indexing::IndexProgress;
+pub(crate) use self::indexing::entries_of_connected;
 use self::recovery::Replay;
 use crate::backing::Disk;
 use crate::batch::Batch;
@@ -17,6 +20,7 @@ use crate::blocks::Position;
 use crate::chain_view::{ChainView, Tip, payload_of_height};
 use crate::engine::{self, Engine, SyncJob, TableOptions, TableState};
 use crate::error::StoreError;
+use crate::index::IndexWriter;
 use crate::snapshot::Snapshot;
 
 /// Sub-folder of the table from hash to height.
@@ -65,6 +69,7 @@ pub(crate) struct Chain<D: Disk> {
     pub(crate) view: ChainView<D>,
     pub(crate) position: Position,
     undo_horizon: u32,
+    pub(crate) index_writer: Option<IndexWriter<D>>,
     /// Tables of the checkpoint that is being made: their older files go when it is durable.
     pending_tables: Option<(u64, TableState)>,
 }
@@ -80,7 +85,9 @@ impl<D: Disk> Chain<D> {
         self.view = view;
         self.position = position;
         let files = Arc::clone(&self.view.files);
-        self.write_entries(lowest).map_err(|error| files.note(error))
+        self.write_entries(lowest)
+            .and_then(|()| self.follow_index(false))
+            .map_err(|error| files.note(error))
     }
 
     /// Writes the entries of heights from `lowest` on, then lets go of what has become final.
@@ -170,7 +177,8 @@ impl<D: Disk> Store<D> {
             // What this layer found says more than what the engine made of it.
             Err(error) => return Err(replay.take_error().unwrap_or(error.into())),
         };
-        let chain = replay.finish(engine.tip(), opened.created)?;
+        let mut chain = replay.finish(engine.tip(), opened.created)?;
+        chain.open_index(&disk, options.engine.network_id)?;
         let mut store = Self { engine, chain, disk, options };
         let expected = genesis.block().header().hash();
         let found = store.chain.view.with_info(Height::GENESIS, |info| info.hash)?;
@@ -262,8 +270,9 @@ impl<D: Disk> Store<D> {
     ///
     /// # Errors
     /// [`StoreError`]; the store is then as after a crash, which is whole.
-    pub fn close(self) -> Result<(), StoreError> {
+    pub fn close(mut self) -> Result<(), StoreError> {
         self.chain.view.files.check_writable()?;
+        self.chain.follow_index(true)?;
         let (aux, _) = self.chain.aux();
         let job = self.chain.sync_job();
         Ok(self.engine.close(aux, job)?)

@@ -203,6 +203,7 @@ impl<D: Disk> Replay<D> {
             view,
             position: self.position,
             undo_horizon: self.undo_horizon,
+            index_writer: None,
             pending_tables: None,
         })
     }
