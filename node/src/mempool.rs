@@ -38,4 +38,4 @@ pub use rate::FeeRate;
 pub use reject::{AcceptError, Holds, Reject};
 pub use select::Room;
 pub use tip::Tip;
-pub use update::{BlockTxs, Confirmed, TipChange, TipOutcome};
+pub use update::{BlockTxs, Confirmed, TipChange, TipOutcome, TipUpdate};

@@ -13,10 +13,12 @@
 
 mod coinbase;
 mod error;
+mod stake;
 mod template;
 mod work;
 
 pub use coinbase::{MAX_COINBASE_DATA_BYTES, Payout};
 pub use error::{SubmitError, TemplateError};
+pub use stake::{MAX_STAKE_INPUTS, StakeBlock, StakeRequest, StakeTemplate};
 pub use template::{TemplateConfig, WorkTemplate};
 pub use work::Templates;

@@ -6,6 +6,7 @@ use mvs_primitives::header::BlockVersion;
 use mvs_primitives::height::Height;
 use mvs_primitives::time::Timestamp;
 
+use crate::error::Fault;
 use crate::header_view::{HeaderInfo, HeaderView};
 use crate::params::{Params, PowDifficulty, RetargetParams};
 
@@ -90,14 +91,15 @@ fn last_below(
     view: &impl HeaderView,
     version: BlockVersion,
     height: Height,
-) -> Option<(Height, HeaderInfo)> {
-    let parent_height = height.previous()?;
-    let parent = view.header_at(parent_height)?;
+) -> Result<Option<(Height, HeaderInfo)>, Fault> {
+    let Some(parent_height) = height.previous() else { return Ok(None) };
+    let Some(parent) = view.header_at(parent_height)? else { return Ok(None) };
     if parent.version == version {
-        return Some((parent_height, parent));
+        return Ok(Some((parent_height, parent)));
     }
+    let Some(highest) = parent_height.previous() else { return Ok(None) };
     let lowest = if version == BlockVersion::POS { params.pos_enabled_height.max(1) } else { 1 };
-    view.last_of_version(version, parent_height.previous()?, Height::new(lowest))
+    view.last_of_version(version, highest, Height::new(lowest))
 }
 
 /// Returns the difficulty that a header at `height` must state.
@@ -106,38 +108,47 @@ fn last_below(
 /// it. A delegated block repeats its parent's difficulty; whether such a block is allowed is another
 /// rule's matter. A version that does not exist, and a height whose parent is not in the view, get
 /// `None`.
+///
+/// # Errors
+/// [`Fault`] when the headers cannot be read.
 pub fn required_bits(
     params: &Params,
     view: &impl HeaderView,
     version: BlockVersion,
     timestamp: Timestamp,
     height: Height,
-) -> Option<Difficulty> {
-    let parent = view.header_at(height.previous()?)?;
+) -> Result<Option<Difficulty>, Fault> {
+    let Some(parent) =
+        height.previous().map(|parent| view.header_at(parent)).transpose()?.flatten()
+    else {
+        return Ok(None);
+    };
     let numbers = &params.retarget;
     let min = match (version, params.pow_difficulty) {
-        (BlockVersion::POW, PowDifficulty::Fixed(fixed)) => return Some(fixed),
+        (BlockVersion::POW, PowDifficulty::Fixed(fixed)) => return Ok(Some(fixed)),
         (BlockVersion::POW, PowDifficulty::Retarget { min }) => min,
         (BlockVersion::POS, _) => params.stake.min_difficulty,
-        (BlockVersion::DPOS, _) => return Some(parent.bits),
-        _ => return None,
+        (BlockVersion::DPOS, _) => return Ok(Some(parent.bits)),
+        _ => return Ok(None),
     };
-    let Some((last_height, last)) = last_below(params, view, version, height) else {
-        return Some(min);
+    let Some((last_height, last)) = last_below(params, view, version, height)? else {
+        return Ok(Some(min));
     };
     if !params.is_pos_era(height) {
-        return Some(retarget_v1(numbers, &last, timestamp, min));
+        return Ok(Some(retarget_v1(numbers, &last, timestamp, min)));
     }
     if version == BlockVersion::POW {
-        return Some(retarget_v2_pow(numbers, &last, timestamp, min));
+        return Ok(Some(retarget_v2_pow(numbers, &last, timestamp, min)));
     }
     // chain.md 6.6: the block before the last is only looked up above height 2.
-    let before_last =
-        (last_height.value() > 2).then(|| last_below(params, view, version, last_height)).flatten();
-    Some(
+    if last_height.value() <= 2 {
+        return Ok(Some(min));
+    }
+    let before_last = last_below(params, view, version, last_height)?;
+    Ok(Some(
         before_last
             .map_or(min, |(_, before_last)| retarget_v2_pos(numbers, &last, &before_last, min)),
-    )
+    ))
 }
 
 #[cfg(test)]
@@ -212,6 +223,7 @@ mod tests {
         let need = |chain: &HeaderChain| {
             let height = Height::new(chain.tip().unwrap().value() + 1);
             required_bits(&params, chain, BlockVersion::POS, Timestamp::from_unix_secs(0), height)
+                .unwrap()
         };
         let min = Some(Difficulty::from_u64(10_000));
         assert_eq!(need(&chain), min, "no stake block at all");
@@ -230,7 +242,7 @@ mod tests {
         chain.push(info(BlockVersion::POW, 0, 1));
         let at = |chain: &HeaderChain, version, height| {
             let now = Timestamp::from_unix_secs(0);
-            required_bits(&params, chain, version, now, Height::new(height))
+            required_bits(&params, chain, version, now, Height::new(height)).unwrap()
         };
         let min = Some(Difficulty::from_u64(300_000));
         assert_eq!(at(&chain, BlockVersion::POW, 1), min);
@@ -248,7 +260,8 @@ mod tests {
             BlockVersion::POW,
             Timestamp::from_unix_secs(0),
             Height::new(2),
-        );
+        )
+        .unwrap();
         assert_eq!(bits, Some(Difficulty::from_u64(10)));
     }
 }

@@ -226,7 +226,7 @@ pub fn screen_header(
         demand(known, HeaderRuleError::Checkpoint { height, expected: *expected })?;
     }
     check_run(params, view, header.version, height)?;
-    let required = required_bits(params, &view, header.version, header.timestamp, height)
+    let required = required_bits(params, &view, header.version, header.timestamp, height)?
         .ok_or(Fault::Broken("the parent's header is missing"))?;
     demand(header.bits == required, HeaderRuleError::Bits { found: header.bits, required })?;
     // Last, because it may mean "ask again": only what is otherwise right is worth keeping.
@@ -239,17 +239,17 @@ fn check_run(
     view: &dyn HeaderView,
     version: BlockVersion,
     height: Height,
-) -> Result<(), HeaderRuleError> {
+) -> Result<(), HeaderRejection> {
     if height <= params.stake.run_limits_above {
         return Ok(());
     }
-    let Some(run) = run_length(&view, version, height) else { return Ok(()) };
+    let Some(run) = run_length(&view, version, height)? else { return Ok(()) };
     if version == BlockVersion::POS {
         let max = params.stake.max_pos_run;
-        demand(run <= max, HeaderRuleError::PosRun { run, max })
+        Ok(demand(run <= max, HeaderRuleError::PosRun { run, max })?)
     } else {
         let max = params.stake.max_pow_run;
-        demand(run <= max, HeaderRuleError::PowRun { run, max })
+        Ok(demand(run <= max, HeaderRuleError::PowRun { run, max })?)
     }
 }
 
@@ -267,7 +267,9 @@ fn check_time(
     } else {
         let parent = height
             .previous()
-            .and_then(|parent| view.header_at(parent))
+            .map(|parent| view.header_at(parent))
+            .transpose()?
+            .flatten()
             .ok_or(Fault::Broken("the parent's header is missing"))?
             .timestamp
             .unix_secs();
@@ -296,23 +298,23 @@ pub fn accept_header(
     let CheckedHeader { header, hash } = checked;
     screen_header(params, view, parent, &header, now_secs)?;
     let height = parent.height.next().ok_or(Fault::Broken("a screened header has a height"))?;
-    let median_time_past = median_time_past(&view, height)
+    let median_time_past = median_time_past(&view, height)?
         .ok_or(Fault::Broken("headers of the branch are missing"))?
         .unix_secs();
     // Only stake blocks are asked; for others the walk back would be for nothing.
     let is_before_stake =
-        header.version == BlockVersion::POS && is_before_stake(params, view, height);
+        header.version == BlockVersion::POS && is_before_stake(params, view, height)?;
     Ok(PlacedHeader { header, hash, height, median_time_past, is_before_stake })
 }
 
 /// chain.md 9.3: whether no stake block comes before a height.
-fn is_before_stake(params: &Params, view: &dyn HeaderView, height: Height) -> bool {
+fn is_before_stake(params: &Params, view: &dyn HeaderView, height: Height) -> Result<bool, Fault> {
     match params.pos_genesis.rule {
-        PosGenesisRule::UpTo(last) => height <= last,
+        PosGenesisRule::UpTo(last) => Ok(height <= last),
         PosGenesisRule::FirstInChain => {
-            let Some(parent) = height.previous() else { return true };
+            let Some(parent) = height.previous() else { return Ok(true) };
             let lowest = Height::new(params.pos_enabled_height.saturating_add(1));
-            view.last_of_version(BlockVersion::POS, parent, lowest).is_none()
+            Ok(view.last_of_version(BlockVersion::POS, parent, lowest)?.is_none())
         }
     }
 }

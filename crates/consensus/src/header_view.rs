@@ -5,6 +5,8 @@ use mvs_primitives::header::{BlockVersion, Header};
 use mvs_primitives::height::Height;
 use mvs_primitives::time::Timestamp;
 
+use crate::error::Fault;
+
 /// The parts of an accepted header that later headers' rules look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderInfo {
@@ -25,35 +27,45 @@ impl From<&Header> for HeaderInfo {
 /// The headers of one branch, by height: from the genesis block to the parent of the header that is
 /// being judged.
 ///
-/// Heights are positions in the branch, whatever number a header claims.
+/// Heights are positions in the branch, whatever number a header claims. A header that cannot be
+/// read is a [`Fault`], never `None`: it says nothing about anybody's block.
 pub trait HeaderView {
     /// Returns the header at a height; `None` above the branch's end.
-    fn header_at(&self, height: Height) -> Option<HeaderInfo>;
+    ///
+    /// # Errors
+    /// [`Fault`] when the headers cannot be read.
+    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault>;
 
     /// Returns the highest header of a version at heights `lowest..=highest`.
     ///
     /// The body given here walks down and is right for every view. A view with an index should
     /// answer from it: on a chain without stake blocks the walk goes down to the start of the stake
     /// era, for every stake header that somebody offers.
+    ///
+    /// # Errors
+    /// [`Fault`] when the headers cannot be read.
     fn last_of_version(
         &self,
         version: BlockVersion,
         highest: Height,
         lowest: Height,
-    ) -> Option<(Height, HeaderInfo)> {
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
         let mut height = highest;
         while height >= lowest {
-            match self.header_at(height) {
-                Some(header) if header.version == version => return Some((height, header)),
-                _ => height = height.previous()?,
+            match self.header_at(height)? {
+                Some(header) if header.version == version => return Ok(Some((height, header))),
+                _ => {
+                    let Some(previous) = height.previous() else { break };
+                    height = previous;
+                }
             }
         }
-        None
+        Ok(None)
     }
 }
 
 impl<V: HeaderView + ?Sized> HeaderView for &V {
-    fn header_at(&self, height: Height) -> Option<HeaderInfo> {
+    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
         (**self).header_at(height)
     }
 
@@ -62,7 +74,7 @@ impl<V: HeaderView + ?Sized> HeaderView for &V {
         version: BlockVersion,
         highest: Height,
         lowest: Height,
-    ) -> Option<(Height, HeaderInfo)> {
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
         (**self).last_of_version(version, highest, lowest)
     }
 }
@@ -122,17 +134,12 @@ impl HeaderChain {
         }
     }
 
-    fn at(&self, height: Height) -> Option<&Indexed> {
-        self.headers.get(usize::try_from(height.value()).ok()?)
-    }
-}
-
-impl HeaderView for HeaderChain {
-    fn header_at(&self, height: Height) -> Option<HeaderInfo> {
+    /// Returns the header at a height: what [`HeaderView::header_at`] says, without a fault.
+    pub fn header(&self, height: Height) -> Option<HeaderInfo> {
         self.at(height).map(|indexed| indexed.header)
     }
 
-    fn last_of_version(
+    fn last(
         &self,
         version: BlockVersion,
         highest: Height,
@@ -141,7 +148,26 @@ impl HeaderView for HeaderChain {
         let start = self.tip()?.min(highest);
         let height = *self.at(start)?.last.get(Self::slot(version)?)?;
         let height = height.filter(|height| *height >= lowest)?;
-        Some((height, self.header_at(height)?))
+        Some((height, self.header(height)?))
+    }
+
+    fn at(&self, height: Height) -> Option<&Indexed> {
+        self.headers.get(usize::try_from(height.value()).ok()?)
+    }
+}
+
+impl HeaderView for HeaderChain {
+    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
+        Ok(self.header(height))
+    }
+
+    fn last_of_version(
+        &self,
+        version: BlockVersion,
+        highest: Height,
+        lowest: Height,
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
+        Ok(self.last(version, highest, lowest))
     }
 }
 
@@ -149,31 +175,50 @@ impl HeaderView for HeaderChain {
 /// version came at `height`: the height less that of the last earlier block of another version
 /// (chain.md 8.1, rule 3). `None` when there is no such block at heights from 1 on: then the rule
 /// sets no limit.
-pub fn run_length(view: &impl HeaderView, version: BlockVersion, height: Height) -> Option<u32> {
-    let parent = height.previous()?;
-    [BlockVersion::POW, BlockVersion::POS, BlockVersion::DPOS]
-        .into_iter()
-        .filter(|other| *other != version)
-        .fold(None, |best: Option<Height>, other| {
-            // Nothing below what is already found can change the answer.
-            let lowest = best.unwrap_or(Height::new(1));
-            view.last_of_version(other, parent, lowest).map(|(found, _)| found).or(best)
-        })
-        .map(|last_other| height.blocks_since(last_other))
+///
+/// # Errors
+/// [`Fault`] when the headers cannot be read.
+pub fn run_length(
+    view: &impl HeaderView,
+    version: BlockVersion,
+    height: Height,
+) -> Result<Option<u32>, Fault> {
+    let Some(parent) = height.previous() else { return Ok(None) };
+    let mut best: Option<Height> = None;
+    for other in [BlockVersion::POW, BlockVersion::POS, BlockVersion::DPOS] {
+        if other == version {
+            continue;
+        }
+        // Nothing below what is already found can change the answer.
+        let lowest = best.unwrap_or(Height::new(1));
+        if let Some((found, _)) = view.last_of_version(other, parent, lowest)? {
+            best = Some(found);
+        }
+    }
+    Ok(best.map(|last_other| height.blocks_since(last_other)))
 }
 
 /// Blocks whose timestamps make the median time (chain.md 7.3).
 pub const MEDIAN_TIME_BLOCKS: u32 = 11;
 
 /// Returns the median of the timestamps of the (at most) eleven blocks before `height`: element
-/// `floor(n / 2)` of the ascending list (chain.md 7.3). `None` for the genesis block.
-pub fn median_time_past(view: &impl HeaderView, height: Height) -> Option<Timestamp> {
+/// `floor(n / 2)` of the ascending list (chain.md 7.3). `None` for the genesis block, and where one
+/// of the blocks is above the branch's end.
+///
+/// # Errors
+/// [`Fault`] when the headers cannot be read.
+pub fn median_time_past(
+    view: &impl HeaderView,
+    height: Height,
+) -> Result<Option<Timestamp>, Fault> {
     let first = height.value().saturating_sub(MEDIAN_TIME_BLOCKS);
-    let mut times = (first..height.value())
-        .map(|height| view.header_at(Height::new(height)).map(|header| header.timestamp))
-        .collect::<Option<Vec<_>>>()?;
+    let mut times = Vec::with_capacity(11);
+    for height in first..height.value() {
+        let Some(header) = view.header_at(Height::new(height))? else { return Ok(None) };
+        times.push(header.timestamp);
+    }
     times.sort_unstable();
-    times.get(times.len() / 2).copied()
+    Ok(times.get(times.len() / 2).copied())
 }
 
 #[cfg(test)]
@@ -199,7 +244,7 @@ mod tests {
     #[test]
     fn run_length_counts_from_the_last_other_block_above_genesis() {
         let at = |versions: &[u32], version| {
-            run_length(&chain(versions), version, Height::new(versions.len() as u32))
+            run_length(&chain(versions), version, Height::new(versions.len() as u32)).unwrap()
         };
         assert_eq!(at(&[1, 1, 1], BlockVersion::POW), None);
         assert_eq!(at(&[2, 1, 1], BlockVersion::POW), None, "genesis is not looked at");
@@ -212,7 +257,7 @@ mod tests {
     #[test]
     fn median_of_few_and_of_eleven() {
         let chain = chain(&[1; 20]);
-        let median = |height| median_time_past(&chain, Height::new(height));
+        let median = |height| median_time_past(&chain, Height::new(height)).unwrap();
         assert_eq!(median(0), None);
         assert_eq!(median(1), Some(Timestamp::from_unix_secs(100)));
         assert_eq!(median(2), Some(Timestamp::from_unix_secs(100))); // of 99, 100: the second
@@ -226,7 +271,8 @@ mod tests {
         let mut chain = chain(&[1, 2, 1]);
         chain.truncate_to(Height::new(0));
         let top = Height::new(9);
-        assert_eq!(chain.last_of_version(BlockVersion::POS, top, Height::GENESIS), None);
+        let last = chain.last_of_version(BlockVersion::POS, top, Height::GENESIS).unwrap();
+        assert_eq!(last, None);
         assert_eq!(chain.tip(), Some(Height::GENESIS));
     }
 }

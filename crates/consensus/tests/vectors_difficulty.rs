@@ -48,8 +48,8 @@ fn check_header(
     let version = BlockVersion::new(number(0)?);
     let timestamp = Timestamp::from_unix_secs(number(2)?);
     let bits = row[1].as_str().ok_or("no bits")?.parse().map_err(|_| "bad bits")?;
-    let required = required_bits(params, chain, version, timestamp, height);
-    let run = run_length(chain, version, height);
+    let required = required_bits(params, chain, version, timestamp, height).unwrap();
+    let run = run_length(chain, version, height).unwrap();
     chain.push(HeaderInfo { version, timestamp, bits });
     equal("bits", Some(bits), required)?;
     let max_run = if version == BlockVersion::POW {

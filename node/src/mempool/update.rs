@@ -1,6 +1,7 @@
 //! What a change of the chain does to the pool.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use mvs_consensus::block::CheckedBlock;
 use mvs_consensus::error::{Fault, Rejection};
@@ -12,7 +13,7 @@ use mvs_primitives::height::Height;
 use mvs_primitives::transaction::Transaction;
 
 use super::accept;
-use super::entry::{Entry, Id, LooseTx, touches_names};
+use super::entry::{Entry, Id, LooseTx, touches_names, usage_of};
 use super::pool::{Entrance, Mempool, Past, RemovalReason, Removed};
 use super::rate::FeeRate;
 use super::reject::AcceptError;
@@ -110,6 +111,22 @@ impl Era {
     }
 }
 
+/// A change of the chain under way, block by block, so that nobody needs to hold them all.
+///
+/// Blocks are taken back first, highest first; then others are connected, lowest first; then the
+/// pool is told the new tip. In between it must not be asked anything else.
+#[derive(Debug, Default)]
+pub struct TipUpdate {
+    /// Loose again, by block, highest first.
+    returning: VecDeque<Vec<LooseTx>>,
+    returning_bytes: usize,
+    mined: HashSet<TxId>,
+    /// Height of the last block that stays.
+    fork: Option<Height>,
+    names_changed: bool,
+    outcome: TipOutcome,
+}
+
 /// Something that wants to come back.
 struct Candidate {
     tx: LooseTx,
@@ -129,6 +146,9 @@ impl Mempool {
     /// blocks taken back, which were run when the block was connected; blocks for which a
     /// checkpoint or an exception vouches return nothing.
     ///
+    /// For a change of many blocks use [`Mempool::disconnect`], [`Mempool::connect`] and
+    /// [`Mempool::finish_update`].
+    ///
     /// # Errors
     /// A fault of ours: the pool may then have lost transactions.
     pub fn update_tip(
@@ -137,20 +157,65 @@ impl Mempool {
         change: &TipChange<'_>,
         now_secs: u64,
     ) -> Result<TipOutcome, Fault> {
-        self.rejects.forget(!change.disconnected.is_empty());
-        let mut outcome = TipOutcome::default();
-        let mined: HashSet<TxId> =
-            change.connected.iter().flat_map(|block| block.txids).copied().collect();
-        for block in change.connected {
-            self.take_mined(block, &mut outcome);
+        let mut update = TipUpdate::default();
+        for block in change.disconnected {
+            self.disconnect(&mut update, tip.params(), block);
         }
-        let mut candidates = returning(tip.params(), change, &mined, tip.block().height, now_secs);
-        candidates.extend(self.take_doubtful(tip, change));
+        for block in change.connected {
+            self.connect(&mut update, block);
+        }
+        self.finish_update(update, tip, now_secs)
+    }
+
+    /// Notes a block that is taken back. Its transactions are kept for [`Mempool::finish_update`], as
+    /// far as the pool's limit allows; of too many, those of the highest blocks are dropped.
+    pub fn disconnect(&mut self, update: &mut TipUpdate, params: &Params, block: &BlockTxs<'_>) {
+        update.fork = block.height.previous();
+        update.names_changed |= block.transactions.iter().any(touches_names);
+        let is_vouched = block.height <= params.last_checkpoint()
+            || params.exceptions.iter().any(|known| known.hash == block.hash);
+        let mut loose = Vec::new();
+        for (transaction, txid) in block.pairs() {
+            if !is_vouched && TxKind::of(transaction, &params.addresses) == TxKind::Ordinary {
+                update.returning_bytes += usage_of(transaction); // within the limit, and a block
+                loose.push(LooseTx::new(Arc::new(transaction.clone()), txid));
+            }
+        }
+        update.returning.push_back(loose);
+        while update.returning_bytes > self.config.max_bytes {
+            let Some(highest) = update.returning.pop_front() else { break };
+            let bytes: usize = highest.iter().map(|tx| usage_of(tx.transaction())).sum();
+            update.returning_bytes = update.returning_bytes.saturating_sub(bytes);
+        }
+    }
+
+    /// Notes a block that is connected: what it holds, and what spends the same, leaves.
+    pub fn connect(&mut self, update: &mut TipUpdate, block: &BlockTxs<'_>) {
+        update.names_changed |= block.transactions.iter().any(touches_names);
+        if update.returning_bytes > 0 {
+            update.mined.extend(block.txids);
+        }
+        self.take_mined(block, &mut update.outcome);
+    }
+
+    /// Ends a change of the chain. `tip` is the new one.
+    ///
+    /// # Errors
+    /// A fault of ours: the pool may then have lost transactions.
+    pub fn finish_update(
+        &mut self,
+        mut update: TipUpdate,
+        tip: &Tip<'_>,
+        now_secs: u64,
+    ) -> Result<TipOutcome, Fault> {
+        self.rejects.forget(update.fork.is_some());
+        let mut candidates = update.take_returning(tip.block().height, now_secs);
+        candidates.extend(self.take_doubtful(tip, &update));
+        let mut outcome = update.outcome;
         for candidate in candidates {
             self.try_return(tip, candidate, &mut outcome, now_secs)?;
         }
-        let room = self.make_room(None, now_secs);
-        match room {
+        match self.make_room(None, now_secs) {
             Ok(evicted) => outcome.removed.extend(evicted),
             Err(Rejection::Fault(fault)) => return Err(fault),
             Err(Rejection::Rule(_)) => {} // only said of a newcomer
@@ -192,12 +257,10 @@ impl Mempool {
     }
 
     /// Takes out all about which the change leaves doubt, with what depends on it: parents first.
-    fn take_doubtful(&mut self, tip: &Tip<'_>, change: &TipChange<'_>) -> Vec<Candidate> {
+    fn take_doubtful(&mut self, tip: &Tip<'_>, update: &TipUpdate) -> Vec<Candidate> {
         let era = Era::of(tip);
         let before = self.era.replace(era);
-        let fork = change.disconnected.last().and_then(|lowest| lowest.height.previous());
-        let blocks = || change.disconnected.iter().chain(change.connected);
-        let names_changed = blocks().flat_map(|block| block.transactions).any(touches_names);
+        let (fork, names_changed) = (update.fork, update.names_changed);
         // Without a memory of the tip before, everything is in doubt.
         let all = before.is_none_or(|before| before.switches != era.switches);
         let time_fell = before.is_none_or(|before| before.median_time_past > era.median_time_past);
@@ -232,6 +295,12 @@ impl Mempool {
         now_secs: u64,
     ) -> Result<(), Fault> {
         let Candidate { tx, past, was_loose } = candidate;
+        if self.graph.usage_bytes() > self.config.max_bytes {
+            // What has come back already is more than there is room for.
+            if let Ok(evicted) = self.make_room(None, now_secs) {
+                outcome.removed.extend(evicted);
+            }
+        }
         match self.return_one(tip, tx.clone(), past, now_secs) {
             Ok(()) if !was_loose => outcome.returned.push(tx),
             Ok(()) => {}
@@ -258,48 +327,37 @@ impl Mempool {
     }
 }
 
-/// Lists the transactions of blocks taken back that no new block holds, parents first.
-fn returning(
-    params: &Params,
-    change: &TipChange<'_>,
-    mined: &HashSet<TxId>,
-    tip: Height,
-    now_secs: u64,
-) -> Vec<Candidate> {
-    let past = Past { first_seen_secs: now_secs, entered_at: tip };
-    let is_vouched = |block: &BlockTxs<'_>| {
-        block.height <= params.last_checkpoint()
-            || params.exceptions.iter().any(|known| known.hash == block.hash)
-    };
-    let blocks = change.disconnected.iter().rev().filter(|block| !is_vouched(block));
-    let loose: Vec<(&Transaction, TxId)> = blocks
-        .flat_map(BlockTxs::pairs)
-        .filter(|(transaction, txid)| {
-            TxKind::of(transaction, &params.addresses) == TxKind::Ordinary && !mined.contains(txid)
-        })
-        .collect();
-    in_order(&loose)
-        .into_iter()
-        .filter_map(|index| {
-            let (transaction, txid) = loose.get(index)?;
-            let tx = LooseTx::new(std::sync::Arc::new((*transaction).clone()), *txid);
-            Some(Candidate { tx, past, was_loose: false })
-        })
-        .collect()
+impl TipUpdate {
+    /// Takes the transactions of blocks taken back that no new block holds, parents first.
+    fn take_returning(&mut self, tip: Height, now_secs: u64) -> Vec<Candidate> {
+        let past = Past { first_seen_secs: now_secs, entered_at: tip };
+        let blocks = std::mem::take(&mut self.returning);
+        let loose: Vec<LooseTx> = blocks
+            .into_iter()
+            .rev()
+            .flatten()
+            .filter(|tx| !self.mined.contains(&tx.txid()))
+            .collect();
+        let order = in_order(&loose);
+        let candidates = order.into_iter().filter_map(|index| {
+            Some(Candidate { tx: loose.get(index)?.clone(), past, was_loose: false })
+        });
+        candidates.collect()
+    }
 }
 
 /// Orders transactions so that each comes after those that it spends from. A block may hold them
 /// in another order (QUIRK, chain.md 7).
-fn in_order(transactions: &[(&Transaction, TxId)]) -> Vec<usize> {
+fn in_order(transactions: &[LooseTx]) -> Vec<usize> {
     let places: HashMap<TxId, usize> =
-        transactions.iter().enumerate().map(|(index, (_, txid))| (*txid, index)).collect();
+        transactions.iter().enumerate().map(|(index, tx)| (tx.txid(), index)).collect();
     let mut order = Vec::with_capacity(transactions.len());
     let mut is_done = vec![false; transactions.len()];
     // A walk down without recursion: chains may be as long as a block.
     for start in 0..transactions.len() {
         let mut stack = vec![(start, false)];
         while let Some((index, parents_done)) = stack.pop() {
-            let Some((transaction, _)) = transactions.get(index) else { continue };
+            let Some(tx) = transactions.get(index) else { continue };
             if is_done.get(index).copied().unwrap_or(true) {
                 continue;
             }
@@ -311,8 +369,8 @@ fn in_order(transactions: &[(&Transaction, TxId)]) -> Vec<usize> {
                 continue;
             }
             stack.push((index, true));
-            let parents =
-                transaction.inputs.iter().filter_map(|i| places.get(&i.previous.txid).copied());
+            let inputs = &tx.transaction().inputs;
+            let parents = inputs.iter().filter_map(|i| places.get(&i.previous.txid).copied());
             stack.extend(parents.map(|parent| (parent, false)));
         }
     }

@@ -1,7 +1,7 @@
 //! Why there is no template, and why a solution is not taken.
 
 use mvs_consensus::block::TemplateRejection;
-use mvs_consensus::error::Fault;
+use mvs_consensus::error::{Fault, StakeRuleError};
 use mvs_primitives::hash::SealHash;
 
 /// Why no template can be made.
@@ -33,7 +33,15 @@ pub enum TemplateError {
     StakeOwner,
     /// The stake does not entitle its owner now (chain.md 9.2).
     #[error("the stake does not entitle its owner: {0}")]
-    Stake(&'static str),
+    Stake(StakeRuleError),
+    /// A coinstake has this many inputs at least and at most.
+    #[error("{found} inputs of a coinstake, 1 to {max} are allowed")]
+    StakeInputs {
+        /// Inputs found.
+        found: usize,
+        /// Limit.
+        max: usize,
+    },
     /// Our own failure.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -48,7 +56,8 @@ impl TemplateError {
             Self::NotAllowed(error) | Self::Refused(error) => error.code(),
             Self::StakeMissing => "template.stake_missing",
             Self::StakeOwner => "template.stake_owner",
-            Self::Stake(_) => "template.stake",
+            Self::Stake(rule) => rule.code(),
+            Self::StakeInputs { .. } => "template.stake_inputs",
             Self::Fault(_) => "fault",
         }
     }

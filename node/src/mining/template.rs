@@ -7,13 +7,15 @@ use mvs_consensus::block::{TemplateRejection, judge_template};
 use mvs_consensus::difficulty::required_bits;
 use mvs_consensus::error::{BlockRuleError, Fault, Rejection};
 use mvs_consensus::header::{HeaderRejection, Parent};
+use mvs_consensus::script::count_sigops;
 use mvs_consensus::subsidy::block_subsidy;
 use mvs_primitives::amount::{Amount, AssetAmount};
-use mvs_primitives::block::{Block, BlockProof};
+use mvs_primitives::block::{Block, BlockProof, BlockSig};
 use mvs_primitives::encode::Encode;
 use mvs_primitives::hash::{MerkleRoot, MixHash, SealHash, TxId};
 use mvs_primitives::header::{BlockVersion, HEADER_BYTES, Header};
 use mvs_primitives::height::Height;
+use mvs_primitives::input::OutPoint;
 use mvs_primitives::merkle::compute_root;
 use mvs_primitives::time::Timestamp;
 use mvs_primitives::transaction::Transaction;
@@ -79,24 +81,19 @@ impl WorkTemplate {
         payout: &Payout,
         now_secs: u64,
     ) -> Result<Self, TemplateError> {
-        payout.check()?;
-        let draft = Draft::start(tip, config, payout, now_secs)?;
-        let mut unwanted = HashSet::new();
-        for _ in 0..MAX_TRIES {
-            let chosen = draft.choose(pool, &unwanted);
-            let block = draft.block(&chosen)?;
-            match draft.judge(&block)? {
-                None => return Ok(draft.finish(block, &chosen, pool, unwanted)),
-                Some(culprit) if unwanted.insert(culprit) => {}
-                Some(_) => break,
-            }
-        }
-        // Better an empty block than none.
-        let block = draft.block(&[])?;
-        match draft.judge(&block)? {
-            None => Ok(draft.finish(block, &[], pool, unwanted)),
-            Some(_) => Err(Fault::Broken("an empty block has an ordinary transaction").into()),
-        }
+        let draft = Draft::start(tip, config, payout, None, now_secs)?;
+        let (built, refused) = draft.build(pool)?;
+        Ok(Self {
+            seal_hash: built.header.seal_hash(),
+            header: built.header,
+            parent: tip.block(),
+            payout: payout.clone(),
+            transactions: built.transactions,
+            fees: built.fees,
+            made_at_secs: now_secs,
+            pool_changes: pool.changes(),
+            refused,
+        })
     }
 
     /// Returns the header; nonce and mix are zero.
@@ -171,32 +168,42 @@ impl WorkTemplate {
 /// How often a template is made anew without a transaction that breaks a rule.
 const MAX_TRIES: u32 = 8;
 
-/// What is the same in all tries.
-struct Draft<'a> {
+/// What is the same in all tries, for blocks of either kind.
+pub(super) struct Draft<'a> {
     tip: &'a Tip<'a>,
     payout: &'a Payout,
-    header: Header,
+    pub(super) header: Header,
     subsidy: Amount,
     minted: Option<AssetAmount>,
     now_secs: u64,
     room: (u64, u32, u32),
     min_rate: FeeRate,
+    /// The coinstake of a stake block, with the room that its signatures will take.
+    coinstake: Option<Arc<Transaction>>,
+    /// What the coinstake spends.
+    taken: HashSet<OutPoint>,
 }
 
 impl<'a> Draft<'a> {
-    fn start(
+    /// Starts a work block, or with a coinstake a stake block.
+    pub(super) fn start(
         tip: &'a Tip<'a>,
         config: &TemplateConfig,
         payout: &'a Payout,
+        coinstake: Option<Transaction>,
         now_secs: u64,
     ) -> Result<Self, TemplateError> {
+        payout.check()?;
         let (params, height) = (tip.params(), tip.next_height());
-        let version = BlockVersion::POW;
-        let header = start_header(tip, version, now_secs)?;
+        let version = if coinstake.is_some() { BlockVersion::POS } else { BlockVersion::POW };
+        // The staker looks for a time himself, from the first on that is allowed.
+        let from_secs = if coinstake.is_some() { 0 } else { now_secs };
+        let header = start_header(tip, version, from_secs)?;
         let minted = match &payout.asset {
             Some(symbol) => coinbase::minable(tip.state(), symbol, height)?,
             None => None,
         };
+        let spent = coinstake.iter().flat_map(|coinstake| &coinstake.inputs);
         let mut draft = Self {
             tip,
             payout,
@@ -206,20 +213,47 @@ impl<'a> Draft<'a> {
             now_secs,
             room: (0, 0, 0),
             min_rate: config.min_rate,
+            taken: spent.map(|input| input.previous).collect(),
+            coinstake: coinstake.map(Arc::new),
         };
-        draft.room = draft.room_beside_coinbase(config);
+        draft.room = draft.room_left(config);
         Ok(draft)
     }
 
-    /// What the rules and the operator leave beside header, count and coinbase.
-    fn room_beside_coinbase(&self, config: &TemplateConfig) -> (u64, u32, u32) {
-        use mvs_consensus::script::count_sigops;
+    /// Chooses transactions and runs the rules, until they have nothing to say. Returns the block and
+    /// the transactions of the pool that were left out because they break a rule.
+    pub(super) fn build(&self, pool: &Mempool) -> Result<(Built, Vec<TxId>), TemplateError> {
+        let mut refused = HashSet::new();
+        for _ in 0..MAX_TRIES {
+            let built = self.block(&self.choose(pool, &refused))?;
+            match self.judge(&built)? {
+                Judged::Good => return Ok((built, refused.into_iter().collect())),
+                Judged::Bad(culprit) if refused.insert(culprit) => {}
+                Judged::Bad(_) | Judged::SomethingBad => break,
+            }
+        }
+        // Better an empty block than none.
+        let built = self.block(&[])?;
+        match self.judge(&built)? {
+            Judged::Good => Ok((built, refused.into_iter().collect())),
+            _ => Err(Fault::Broken("an empty block has an ordinary transaction").into()),
+        }
+    }
+
+    /// What the rules and the operator leave beside header, count, signature, coinbase and coinstake.
+    fn room_left(&self, config: &TemplateConfig) -> (u64, u32, u32) {
         let limits = &self.tip.params().limits;
         let coinbase = self.coinbase(Amount::ZERO);
-        let taken = coinbase.nominal_size().max(coinbase.encoded_len() as u64) // widening
-            + (HEADER_BYTES + MAX_COUNT_BYTES) as u64; // widening
+        let mut taken = (HEADER_BYTES + MAX_COUNT_BYTES + SIGNATURE_BYTES) as u64; // widening
+        let mut sigops = 0u32;
+        for transaction in self.coinstake.iter().map(AsRef::as_ref).chain([&coinbase]) {
+            // widening
+            taken += transaction.nominal_size().max(transaction.encoded_len() as u64);
+            for output in &transaction.outputs {
+                sigops = sigops.saturating_add(count_sigops(&output.script));
+            }
+        }
         let bytes = limits.block_bytes.min(config.max_block_bytes).saturating_sub(taken);
-        let sigops = coinbase.outputs.iter().map(|output| count_sigops(&output.script)).sum();
         (bytes, limits.block_sigops.saturating_sub(sigops), limits.block_sigops)
     }
 
@@ -236,7 +270,7 @@ impl<'a> Draft<'a> {
             p2sh_sigops,
             min_rate: self.min_rate,
             deposit_reward: DEPOSIT_REWARD_ROOM,
-            taken: &HashSet::new(),
+            taken: &self.taken,
             unwanted,
         })
     }
@@ -251,78 +285,81 @@ impl<'a> Draft<'a> {
             ordinary().map(AsRef::as_ref),
         )?;
         let mut transactions = vec![Arc::new(self.coinbase(fees))];
+        transactions.extend(self.coinstake.clone());
         transactions.extend(rewards.into_iter().map(Arc::new));
         let mut txids: Vec<TxId> = transactions.iter().map(|tx| tx.txid()).collect();
+        let ordinary_from = transactions.len();
         transactions.extend(ordinary().cloned());
         txids.extend(chosen.iter().map(|entry| entry.txid()));
         let header = Header { merkle: compute_root(&txids).root, ..self.header.clone() };
-        Ok(Built { header, transactions, txids, fees })
+        Ok(Built { header, transactions, txids, ordinary_from, fees })
     }
 
-    /// Runs the rules; `Some` names an ordinary transaction that breaks one.
-    fn judge(&self, built: &Built) -> Result<Option<TxId>, TemplateError> {
+    /// Runs the rules.
+    fn judge(&self, built: &Built) -> Result<Judged, TemplateError> {
         let tip = self.tip;
         let transactions = built.transactions.iter().map(|tx| Transaction::clone(tx)).collect();
         let header = built.header.clone();
-        let block = Block { header, transactions, proof: BlockProof::None };
+        let proof = match self.coinstake {
+            Some(_) => BlockProof::Stake(BlockSig::from_bytes([0; SIGNATURE_BYTES])),
+            None => BlockProof::None,
+        };
         let judged = judge_template(
             tip.params(),
             tip.headers(),
             tip.state(),
             tip.block(),
-            block,
+            Block { header, transactions, proof },
             self.now_secs,
         );
         match judged {
-            Ok(_) => Ok(None),
+            Ok(_) => Ok(Judged::Good),
             Err(
                 TemplateRejection::Header(HeaderRejection::Fault(fault))
                 | TemplateRejection::Block(Rejection::Fault(fault)),
             ) => Err(fault.into()),
             Err(error @ TemplateRejection::Header(_)) => Err(TemplateError::NotAllowed(error)),
-            Err(error) => match culprit(&error).and_then(|index| built.txids.get(index)) {
-                Some(txid) => Ok(Some(*txid)),
-                None if built.txids.len() > 1 => Ok(Some(TxId::ZERO)),
-                None => Err(TemplateError::Refused(error)),
-            },
+            Err(error) if built.ordinary_from == built.txids.len() => {
+                Err(TemplateError::Refused(error))
+            }
+            Err(error) => Ok(match culprit(&error).filter(|index| *index >= built.ordinary_from) {
+                Some(index) => {
+                    built.txids.get(index).map_or(Judged::SomethingBad, |txid| Judged::Bad(*txid))
+                }
+                None => Judged::SomethingBad,
+            }),
         }
     }
+}
 
-    fn finish(
-        &self,
-        built: Built,
-        chosen: &[&Entry],
-        pool: &Mempool,
-        unwanted: HashSet<TxId>,
-    ) -> WorkTemplate {
-        debug_assert!(built.txids.len() > chosen.len());
-        let refused = unwanted.into_iter().filter(|txid| *txid != TxId::ZERO).collect();
-        WorkTemplate {
-            seal_hash: built.header.seal_hash(),
-            header: built.header,
-            parent: self.tip.block(),
-            payout: self.payout.clone(),
-            transactions: built.transactions,
-            fees: built.fees,
-            made_at_secs: self.now_secs,
-            pool_changes: pool.changes(),
-            refused,
-        }
-    }
+/// What the rules say of a template.
+enum Judged {
+    Good,
+    /// A transaction of the pool breaks a rule.
+    Bad(TxId),
+    /// The block breaks a rule, and it is not plain by which transaction.
+    SomethingBad,
 }
 
 /// The longest count of transactions in bytes.
 const MAX_COUNT_BYTES: usize = 9;
 
-struct Built {
-    header: Header,
-    transactions: Vec<Arc<Transaction>>,
-    txids: Vec<TxId>,
-    fees: Amount,
+/// Bytes of a stake block's signature.
+const SIGNATURE_BYTES: usize = 64;
+
+/// A block without its seal.
+pub(super) struct Built {
+    pub(super) header: Header,
+    pub(super) transactions: Vec<Arc<Transaction>>,
+    pub(super) txids: Vec<TxId>,
+    /// Where the transactions of the pool begin.
+    ordinary_from: usize,
+    pub(super) fees: Amount,
 }
 
-/// Starts the header of a block on the tip, with the difficulty that its time demands.
-pub(super) fn start_header(
+/// Starts the header of a block on the tip, with the difficulty that its time demands: that of the
+/// clock, or of the tip where that is later.
+fn start_header(
     tip: &Tip<'_>,
     version: BlockVersion,
     now_secs: u64,
@@ -348,15 +385,14 @@ pub(super) fn start_header(
 /// Returns the transaction that breaks a rule, where the rule names one that is not a coinbase.
 const fn culprit(error: &TemplateRejection) -> Option<usize> {
     match error {
-        TemplateRejection::Block(Rejection::Rule(rule)) => match rule {
+        TemplateRejection::Block(Rejection::Rule(
             BlockRuleError::Tx { index, .. }
             | BlockRuleError::RedeemScript { index }
             | BlockRuleError::UniqueAsset { index }
             | BlockRuleError::UniqueCert { index }
             | BlockRuleError::UniqueMit { index }
-            | BlockRuleError::UniqueDid { index } => Some(*index),
-            _ => None,
-        },
+            | BlockRuleError::UniqueDid { index },
+        )) => Some(*index),
         _ => None,
     }
 }

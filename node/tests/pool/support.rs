@@ -48,6 +48,10 @@ pub(crate) fn permissive() -> MempoolConfig {
     MempoolConfig { policy: PolicyConfig::PERMISSIVE, ..MempoolConfig::default() }
 }
 
+pub(crate) fn pool(config: MempoolConfig) -> Mempool {
+    Mempool::new(config)
+}
+
 pub(crate) struct World {
     pub(crate) chain: MemoryChain,
     pub(crate) pool: Mempool,
@@ -65,13 +69,7 @@ impl World {
     pub(crate) fn with_params(params: Params, config: MempoolConfig, coins: u32) -> Self {
         let genesis = OutPoint::new(params.genesis.transactions[0].txid(), 0);
         let chain = MemoryChain::new(params, Arc::clone(&CACHES));
-        let mut world = Self {
-            now: 1_500_000_000,
-            pool: Mempool::new(config),
-            signatures: SigCache::new([7; 32], 1 << 14),
-            chain,
-            coins: Vec::new(),
-        };
+        let mut world = Self::on(chain, Mempool::new(config));
         world.mine_empty(2);
         let outputs = (0..coins).map(|_| ALICE.etp(COIN));
         let split = world.sign(TxDraft::new(1).spend(genesis).pay_all(outputs).rest(ALICE));
@@ -79,6 +77,12 @@ impl World {
         world.coins = (0..coins).map(|index| OutPoint::new(txid, index)).collect();
         world.mine(vec![split]);
         world
+    }
+
+    /// A chain and a pool as they are.
+    pub(crate) fn on(chain: MemoryChain, pool: Mempool) -> Self {
+        let signatures = SigCache::new([7; 32], 1 << 14);
+        Self { chain, pool, signatures, now: 1_500_000_000, coins: Vec::new() }
     }
 
     pub(crate) fn tip(&self) -> Tip<'_> {
@@ -174,6 +178,17 @@ impl World {
             draft.header.timestamp = mvs_primitives::time::Timestamp::from_unix_secs(secs);
             let bytes = draft.seal(self.chain.caches()).to_bytes();
             self.chain.append(&bytes, FAR_FUTURE).expect("the block is good");
+            connected.push(self.chain.blocks().last().expect("it was appended").clone());
+        }
+        self.follow(&taken_back, &connected)
+    }
+
+    /// Takes blocks back and appends those of another branch.
+    pub(crate) fn turn_to(&mut self, depth: usize, branch: &[Vec<u8>]) -> TipOutcome {
+        let taken_back: Vec<ConnectedBlock> = (0..depth).map(|_| self.chain.pop()).collect();
+        let mut connected = Vec::new();
+        for block in branch {
+            self.chain.append(block, FAR_FUTURE).expect("the block is good");
             connected.push(self.chain.blocks().last().expect("it was appended").clone());
         }
         self.follow(&taken_back, &connected)

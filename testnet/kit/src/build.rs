@@ -52,7 +52,7 @@ impl BlockDraft {
         let tip = chain.tip();
         let height = tip.height.next().expect("the chain is short");
         let subsidy = block_subsidy(chain.params(), BlockVersion::POW, height);
-        let last = chain.headers().header_at(tip.height).expect("the tip has a header");
+        let last = chain.headers().header(tip.height).expect("the tip has a header");
         let timestamp = Timestamp::from_unix_secs(
             last.timestamp.unix_secs() + chain.params().target_spacing_secs,
         );
@@ -82,6 +82,7 @@ impl BlockDraft {
     pub fn set_bits(&mut self, params: &Params, view: &impl HeaderView) {
         let Header { version, timestamp, number, .. } = self.header;
         self.header.bits = required_bits(params, view, version, timestamp, number)
+            .expect("the view can be read")
             .expect("the view holds the parent");
     }
 

@@ -11,7 +11,7 @@ use mvs_consensus::branch::{connect_branch, replaces, work_of};
 use mvs_consensus::checkpoint::Vouched;
 use mvs_consensus::error::{BlockRuleError, HeaderRuleError, Rejection, TxRuleError};
 use mvs_consensus::header::{CheckedHeader, HeaderRejection, Parent, accept_header, check_headers};
-use mvs_consensus::header_view::{HeaderChain, HeaderView, median_time_past};
+use mvs_consensus::header_view::{HeaderChain, median_time_past};
 use mvs_consensus::params::Params;
 use mvs_consensus::script::{CacheUse, InputContext, ScriptError, verify_input};
 use mvs_consensus::state::{Coin, MemoryState, StateDelta, StateView};
@@ -353,6 +353,7 @@ impl MemoryChain {
             tip: tip.height,
             block_time: self.time_of(tip.height),
             median_time_past: median_time_past(&self.headers, height)
+                .map_err(Rejection::Fault::<TxRuleError>)?
                 .expect("the chain has all headers")
                 .unix_secs(),
             headers: &self.headers,
@@ -381,7 +382,7 @@ impl MemoryChain {
     }
 
     fn time_of(&self, height: Height) -> Timestamp {
-        self.headers.header_at(height).expect("the chain has all headers").timestamp
+        self.headers.header(height).expect("the chain has all headers").timestamp
     }
 
     fn spent_by(&self, transaction: &Transaction) -> Result<Vec<Coin>, Refusal> {

@@ -82,7 +82,7 @@ fn created_at(context: &TxContext<'_>, height: Height) -> Result<u32, Fault> {
     }
     context
         .headers
-        .header_at(height)
+        .header_at(height)?
         .map(|header| header.timestamp.unix_secs())
         .ok_or(Fault::Broken("the header of a coin's block is missing"))
 }

@@ -1,7 +1,6 @@
 //! Stake blocks: coinstake, kernel search, block signature (chain.md 9).
 
 use mvs_consensus::difficulty::required_bits;
-use mvs_consensus::header_view::HeaderView;
 use mvs_consensus::stake::{kernel_meets, stake_weight};
 use mvs_consensus::state::StateView;
 use mvs_consensus::subsidy::block_subsidy;
@@ -70,7 +69,7 @@ impl StakeDraft {
         let first = coinbase(height, vec![Output::etp(subsidy, MINER.script())]);
         let mut all = vec![first, coinstake];
         all.extend(transactions);
-        let last = chain.headers().header_at(tip.height).expect("the tip has a header");
+        let last = chain.headers().header(tip.height).expect("the tip has a header");
         let bits = required_bits(
             chain.params(),
             chain.headers(),
@@ -78,6 +77,7 @@ impl StakeDraft {
             last.timestamp,
             height,
         )
+        .expect("memory can be read")
         .expect("the chain has the parent");
         let header = Header {
             version: BlockVersion::POS,

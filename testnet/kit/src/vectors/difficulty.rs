@@ -2,6 +2,7 @@
 //! stakes.
 
 use mvs_consensus::difficulty::{required_bits, retarget_v1, retarget_v2_pos, retarget_v2_pow};
+use mvs_consensus::error::Fault;
 use mvs_consensus::header_view::{HeaderInfo, HeaderView};
 use mvs_consensus::params::{Params, PowDifficulty};
 use mvs_consensus::stake::{min_stake_age, stake_weight};
@@ -165,9 +166,9 @@ pub(super) fn check_stake_weight(row: &Value, key: &str, value: Amount, case: &m
 struct NoneBefore(BlockVersion);
 
 impl HeaderView for NoneBefore {
-    fn header_at(&self, _: Height) -> Option<HeaderInfo> {
+    fn header_at(&self, _: Height) -> Result<Option<HeaderInfo>, Fault> {
         let timestamp = Timestamp::from_unix_secs(BASE_SECS);
-        Some(HeaderInfo { version: self.0, timestamp, bits: Difficulty::from_u64(1) })
+        Ok(Some(HeaderInfo { version: self.0, timestamp, bits: Difficulty::from_u64(1) }))
     }
 
     fn last_of_version(
@@ -175,8 +176,8 @@ impl HeaderView for NoneBefore {
         _: BlockVersion,
         _: Height,
         _: Height,
-    ) -> Option<(Height, HeaderInfo)> {
-        None
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
+        Ok(None)
     }
 }
 
@@ -192,7 +193,7 @@ fn check_observed(row: &Value, case: &mut Case) {
     let (height, version) = (Height::new(height), BlockVersion::new(version));
     let other = if version == BlockVersion::POS { BlockVersion::POW } else { BlockVersion::POS };
     let time = Timestamp::from_unix_secs(BASE_SECS);
-    let Some(least) = required_bits(&params, &NoneBefore(other), version, time, height) else {
+    let Ok(Some(least)) = required_bits(&params, &NoneBefore(other), version, time, height) else {
         return case.fail(format!("no block of version {version:?} has a difficulty"));
     };
     let is_first = text(row, "meaning").is_some_and(|meaning| meaning.starts_with("first "));
