@@ -14,7 +14,7 @@ use super::api::{
 };
 use super::codec::{Frame, Magic};
 use super::error::WireError;
-use super::message::{Encoded, Message};
+use super::message::{Encoded, Message, NetAddress};
 
 /// Most bytes that may wait for one peer, on their way to it or in its queue. One message is always
 /// taken when nothing waits.
@@ -395,6 +395,16 @@ impl Shared {
         {
             // So many penalties at once, or a task that does not get to them: no peer is worth that.
             link.line.live.overrun.notify_one();
+        }
+    }
+
+    /// Answers a request for addresses. When its queue is full the peer goes without.
+    pub(super) fn tell_addresses(&self, peer: PeerId, addresses: &[NetAddress]) {
+        if let Some(link) = self.link(peer)
+            && !addresses.is_empty()
+        {
+            let message = Message::Addr(addresses.to_vec()).encode(self.magic);
+            let _refused = link.try_send(message).is_err();
         }
     }
 

@@ -97,7 +97,7 @@ pub enum Action {
     Deliver(PeerMessage),
     /// For the address book: usable ones only, as many as the rate allows.
     Addresses(Vec<NetAddress>),
-    /// The peer wants addresses; comes at most once.
+    /// The peer wants addresses, to be sent like any message; comes at most once.
     AddressesWanted,
     /// Close the connection; the last action.
     Close {
@@ -338,13 +338,6 @@ impl Session {
         }
         self.serve(now);
         Ok(())
-    }
-
-    /// Answers [`Action::AddressesWanted`]; nothing is sent when there is nothing to tell.
-    pub fn send_addresses(&mut self, now: Instant, addresses: Vec<NetAddress>) {
-        if self.phase == Phase::Open && !addresses.is_empty() {
-            self.post(&Message::Addr(addresses), now);
-        }
     }
 
     /// Takes points off; closes and bans at [`Penalty::LIMIT`].
