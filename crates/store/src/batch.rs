@@ -387,8 +387,8 @@ impl<D: Disk> StateView for Batch<'_, D> {
 }
 
 impl<D: Disk> HeaderView for Batch<'_, D> {
-    fn header_at(&self, height: Height) -> Option<HeaderInfo> {
-        self.view.header_at(height)
+    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
+        Ok(self.view.header_at(height)?)
     }
 
     fn last_of_version(
@@ -396,7 +396,7 @@ impl<D: Disk> HeaderView for Batch<'_, D> {
         version: BlockVersion,
         highest: Height,
         lowest: Height,
-    ) -> Option<(Height, HeaderInfo)> {
-        self.view.last_of_version(version, highest, lowest)
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
+        Ok(self.view.last_of_version(version, highest, lowest)?)
     }
 }

@@ -253,9 +253,9 @@ impl<D: Disk> ChainView<D> {
         Ok(Some(bytes))
     }
 
-    /// For header rules: what cannot be read is noted, and answered by an error later.
-    pub(crate) fn header_at(&self, height: Height) -> Option<HeaderInfo> {
-        self.noted(self.with_info(height, BlockInfo::header_info))
+    /// For header rules.
+    pub(crate) fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, StoreError> {
+        self.with_info(height, BlockInfo::header_info)
     }
 
     /// For header rules: from the entries, without walking.
@@ -264,21 +264,15 @@ impl<D: Disk> ChainView<D> {
         version: BlockVersion,
         highest: Height,
         lowest: Height,
-    ) -> Option<(Height, HeaderInfo)> {
-        version_slot(version)?;
-        let start = self.tip?.height.min(highest);
-        let found = self.noted(self.with_info(start, |info| info.last_of(version)))??;
-        if found < lowest {
-            return None;
-        }
-        Some((found, self.header_at(found)?))
-    }
-
-    fn noted<R>(&self, answer: Result<Option<R>, StoreError>) -> Option<R> {
-        answer.unwrap_or_else(|_| {
-            self.files.read_failed.store(true, Ordering::Release);
-            None
-        })
+    ) -> Result<Option<(Height, HeaderInfo)>, StoreError> {
+        let Some(tip) = self.tip.filter(|_| version_slot(version).is_some()) else {
+            return Ok(None);
+        };
+        let found = self.with_info(tip.height.min(highest), |info| info.last_of(version))?;
+        let Some(found) = found.flatten().filter(|found| *found >= lowest) else {
+            return Ok(None);
+        };
+        Ok(self.header_at(found)?.map(|header| (found, header)))
     }
 }
 

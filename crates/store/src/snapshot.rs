@@ -127,8 +127,8 @@ impl<D: Disk> StateView for Snapshot<D> {
 }
 
 impl<D: Disk> HeaderView for Snapshot<D> {
-    fn header_at(&self, height: Height) -> Option<HeaderInfo> {
-        self.view.header_at(height)
+    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
+        Ok(self.view.header_at(height)?)
     }
 
     fn last_of_version(
@@ -136,7 +136,7 @@ impl<D: Disk> HeaderView for Snapshot<D> {
         version: BlockVersion,
         highest: Height,
         lowest: Height,
-    ) -> Option<(Height, HeaderInfo)> {
-        self.view.last_of_version(version, highest, lowest)
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
+        Ok(self.view.last_of_version(version, highest, lowest)?)
     }
 }

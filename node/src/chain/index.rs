@@ -320,7 +320,7 @@ impl BlockIndex {
         let work =
             trunk.work_at(height)?.ok_or(Fault::Broken("a connected block has no summed work"))?;
         let parent = Parent { hash: *hash, height };
-        Ok(Some((parent, work, LastHeights::of_trunk(trunk, height))))
+        Ok(Some((parent, work, LastHeights::of_trunk(trunk, height)?)))
     }
 
     /// The branch whose next entry follows `parent`; a new one unless a branch ends there.
@@ -473,7 +473,7 @@ impl BlockIndex {
         }
         let none = Fault::Broken("the block at the fork is not on the trunk");
         let mut work = trunk.work_at(fork)?.ok_or(none)?;
-        let mut last = LastHeights::of_trunk(trunk, fork);
+        let mut last = LastHeights::of_trunk(trunk, fork)?;
         let parent = undone.first().map(|undone| undone.header.previous).unwrap_or_default();
         let none = Fault::Broken("there is no height above the fork");
         let first = fork.next().ok_or(none)?;

@@ -160,7 +160,7 @@ pub fn screen(
         }
         let height = parent.height.next().ok_or(Fault::Broken("a screened header has a height"))?;
         parent = Parent { hash: header.hash(), height };
-        view.push(&header);
+        view.push(&header)?;
         screened.fresh.push(header);
         next = headers.next();
     }
@@ -244,7 +244,7 @@ pub fn place(
             match accept_header(params, &*view, *parent, header, now_secs) {
                 Ok(header) => {
                     *parent = Parent { hash, height: header.height() };
-                    view.push(header.header());
+                    view.push(header.header())?;
                     accepted.push(header);
                 }
                 Err(HeaderRejection::Fault(fault)) => return Err(fault),

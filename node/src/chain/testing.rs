@@ -78,13 +78,13 @@ impl TestChain {
         let number = last.number.next().expect("short");
         let timestamp = Timestamp::from_unix_secs(last.timestamp.unix_secs() + 24);
         let version = BlockVersion::POS;
-        let bits = required_bits(&self.params, &self.view, version, timestamp, number).unwrap();
+        let bits = required_bits(&self.params, &self.view, version, timestamp, number);
         Header {
             version,
             previous: *hash,
             merkle: MerkleRoot::from_bytes([salt; 32]),
             timestamp,
-            bits,
+            bits: bits.unwrap().expect("the parent is there"),
             nonce: 0,
             mix_hash: MixHash::ZERO,
             number,
@@ -128,7 +128,7 @@ pub(crate) fn check(params: &Params, headers: Vec<Header>) -> Vec<(BlockHash, Ch
 }
 
 impl HeaderView for TestChain {
-    fn header_at(&self, height: Height) -> Option<HeaderInfo> {
+    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
         self.view.header_at(height)
     }
     fn last_of_version(
@@ -136,7 +136,7 @@ impl HeaderView for TestChain {
         version: BlockVersion,
         highest: Height,
         lowest: Height,
-    ) -> Option<(Height, HeaderInfo)> {
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
         self.view.last_of_version(version, highest, lowest)
     }
 }

@@ -37,8 +37,8 @@ impl<'a> Tip<'a> {
     ) -> Result<Self, Fault> {
         let next = block.height.next().ok_or(Fault::Broken("there is no height above the tip"))?;
         let missing = Fault::Broken("the headers do not reach the tip");
-        let Some(header) = headers.header_at(block.height) else { return Err(missing) };
-        let Some(median) = median_time_past(&headers, next) else { return Err(missing) };
+        let Some(header) = headers.header_at(block.height)? else { return Err(missing) };
+        let Some(median) = median_time_past(&headers, next)? else { return Err(missing) };
         Ok(Self {
             params,
             block,

@@ -368,7 +368,7 @@ fn start_header(
     let now = u32::try_from(now_secs).unwrap_or(u32::MAX);
     let timestamp = Timestamp::from_unix_secs(now.max(tip.time().unix_secs()));
     let height = tip.next_height();
-    let bits = required_bits(tip.params(), &tip.headers(), version, timestamp, height)
+    let bits = required_bits(tip.params(), &tip.headers(), version, timestamp, height)?
         .ok_or(Fault::Broken("the tip's header is missing"))?;
     Ok(Header {
         version,

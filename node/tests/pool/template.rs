@@ -320,7 +320,7 @@ fn a_real_solution_becomes_the_tip() {
     let outcome = world.append(&block.to_bytes());
     assert_eq!(outcome.confirmed.len(), 1);
     assert_eq!(world.chain.tip().hash, header.hash());
-    assert!(world.chain.headers().header_at(world.chain.tip().height).is_some());
+    assert!(world.chain.headers().header_at(world.chain.tip().height).unwrap().is_some());
     let paid = OutPoint::new(work.transactions()[0].txid(), 0);
     assert_eq!(world.find(&paid).unwrap().script, MINER.script());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use mvs_consensus::error::Fault;
 use mvs_consensus::header::PlacedHeader;
 use mvs_consensus::header_view::HeaderView;
 use mvs_primitives::difficulty::Work;
@@ -60,15 +61,15 @@ impl Known {
 pub(super) struct LastHeights([u32; 3]);
 
 impl LastHeights {
-    pub(super) fn of_trunk(trunk: &impl HeaderView, height: Height) -> Self {
+    pub(super) fn of_trunk(trunk: &impl HeaderView, height: Height) -> Result<Self, Fault> {
         let mut last = Self::default();
         for version in [BlockVersion::POW, BlockVersion::POS, BlockVersion::DPOS] {
-            let found = trunk.last_of_version(version, height, Height::GENESIS);
+            let found = trunk.last_of_version(version, height, Height::GENESIS)?;
             if let Some((height, _)) = found {
                 last.put(version, height);
             }
         }
-        last
+        Ok(last)
     }
 
     pub(super) fn put(&mut self, version: BlockVersion, height: Height) {

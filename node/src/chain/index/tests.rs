@@ -154,16 +154,16 @@ fn views_of_branches_equal_those_of_whole_chains() {
     let connected = a.cut(5);
     let (parent, mut view) = index.view_to(&connected, &b.hash(20)).unwrap().unwrap();
     assert_eq!(parent.height, Height::new(20));
-    view.push(&b.headers(20, 21)[0]);
+    view.push(&b.headers(20, 21)[0]).unwrap();
     for height in 0..=22 {
         let height = Height::new(height);
-        assert_eq!(view.header_at(height), b.header_at(height), "{height}");
+        assert_eq!(view.header_at(height).unwrap(), b.header_at(height).unwrap(), "{height}");
         for version in [BlockVersion::POW, BlockVersion::POS, BlockVersion::DPOS] {
             for lowest in [0, 3, 20] {
                 let lowest = Height::new(lowest);
                 assert_eq!(
-                    view.last_of_version(version, height, lowest),
-                    b.last_of_version(version, height, lowest)
+                    view.last_of_version(version, height, lowest).unwrap(),
+                    b.last_of_version(version, height, lowest).unwrap()
                 );
             }
         }

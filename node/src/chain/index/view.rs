@@ -1,5 +1,6 @@
 //! The headers of one branch, for the header rules.
 
+use mvs_consensus::error::Fault;
 use mvs_consensus::header_view::{HeaderInfo, HeaderView};
 use mvs_primitives::header::BlockVersion;
 use mvs_primitives::height::Height;
@@ -36,13 +37,17 @@ impl<'a, T: Trunk> BranchView<'a, T> {
     }
 
     /// Adds a header on top.
-    pub fn push(&mut self, header: impl Into<HeaderInfo>) {
+    ///
+    /// # Errors
+    /// [`Fault`] when the headers below cannot be read.
+    pub fn push(&mut self, header: impl Into<HeaderInfo>) -> Result<(), Fault> {
         let header = header.into();
-        let mut last = self.last_at(self.top());
+        let mut last = self.last_at(self.top())?;
         if let Some(height) = self.top().next() {
             last.put(header.version, height);
             self.tentative.push((header, last));
         }
+        Ok(())
     }
 
     fn tentative_at(&self, height: Height) -> Option<&(HeaderInfo, LastHeights)> {
@@ -50,12 +55,12 @@ impl<'a, T: Trunk> BranchView<'a, T> {
         self.tentative.get(usize::try_from(above).ok()?)
     }
 
-    fn last_at(&self, height: Height) -> LastHeights {
+    fn last_at(&self, height: Height) -> Result<LastHeights, Fault> {
         if let Some((_, last)) = self.tentative_at(height) {
-            return *last;
+            return Ok(*last);
         }
         match self.entry_at(height) {
-            Some(entry) => entry.last,
+            Some(entry) => Ok(entry.last),
             None => LastHeights::of_trunk(self.trunk, height.min(self.path.fork)),
         }
     }
@@ -71,14 +76,14 @@ impl<'a, T: Trunk> BranchView<'a, T> {
 }
 
 impl<T: Trunk> HeaderView for BranchView<'_, T> {
-    fn header_at(&self, height: Height) -> Option<HeaderInfo> {
+    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
         if let Some((header, _)) = self.tentative_at(height) {
-            return Some(*header);
+            return Ok(Some(*header));
         }
         if height <= self.path.fork {
             return self.trunk.header_at(height);
         }
-        self.entry_at(height).map(|entry| entry.known.header().into())
+        Ok(self.entry_at(height).map(|entry| entry.known.header().into()))
     }
 
     fn last_of_version(
@@ -86,12 +91,13 @@ impl<T: Trunk> HeaderView for BranchView<'_, T> {
         version: BlockVersion,
         highest: Height,
         lowest: Height,
-    ) -> Option<(Height, HeaderInfo)> {
+    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
         let start = self.top().min(highest);
         if start <= self.path.fork {
             return self.trunk.last_of_version(version, start, lowest);
         }
-        let height = self.last_at(start).get(version).filter(|height| *height >= lowest)?;
-        Some((height, self.header_at(height)?))
+        let found = self.last_at(start)?.get(version).filter(|height| *height >= lowest);
+        let Some(height) = found else { return Ok(None) };
+        Ok(self.header_at(height)?.map(|header| (height, header)))
     }
 }
