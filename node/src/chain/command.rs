@@ -213,6 +213,11 @@ impl ChainHandle {
         self.commands.send(command).await.map_err(|_| Stopping)
     }
 
+    /// Sends a command unless the queue is full or the owner is gone; tells whether it was sent.
+    pub fn try_send(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,

@@ -228,7 +228,7 @@ pub fn place(
             Some((_, Err(_))) => BlockHash::ZERO,
         };
         let mut foot = index.view_to(trunk, &parent)?;
-        for (hash, result) in checked {
+        for (index, (hash, result)) in checked.enumerate() {
             let header = match result {
                 Ok(header) => header,
                 Err(Rejection::Fault(fault)) => return Err(fault),
@@ -241,6 +241,10 @@ pub fn place(
                 placed.stop = Some(HeadersStop::NoParent { parent });
                 break;
             };
+            if header.header().previous != parent.hash {
+                placed.stop = Some(HeadersStop::NotConsecutive { index });
+                break;
+            }
             match accept_header(params, &*view, *parent, header, now_secs) {
                 Ok(header) => {
                     *parent = Parent { hash, height: header.height() };
