@@ -11,8 +11,10 @@ pub mod metrics;
 use std::io::IsTerminal;
 use std::path::Path;
 
-use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::fmt::writer::MakeWriterExt;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use gate::Gate;
 pub use log_file::LogFile;
@@ -42,7 +44,7 @@ pub enum LogError {
 /// # Errors
 /// [`LogError`].
 pub fn start_logs(filter: &str, file: Option<(&Path, u64)>) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter: Targets = filter.parse()?;
     let file = match file {
         None => None,
         Some((path, bytes)) => {
@@ -51,13 +53,13 @@ pub fn start_logs(filter: &str, file: Option<(&Path, u64)>) -> Result<(), LogErr
             Some(open)
         }
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        // Colours would end up in the file as well.
-        .with_ansi(std::io::stderr().is_terminal() && file.is_none());
+    // Colours would end up in the file as well.
+    let is_coloured = std::io::stderr().is_terminal() && file.is_none();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(is_coloured);
+    let registry = tracing_subscriber::registry().with(filter);
     let started = match file {
-        Some(file) => builder.with_writer(std::io::stderr.and(file)).try_init(),
-        None => builder.with_writer(std::io::stderr).try_init(),
+        Some(file) => registry.with(lines.with_writer(std::io::stderr.and(file))).try_init(),
+        None => registry.with(lines.with_writer(std::io::stderr)).try_init(),
     };
     started.map_err(|_| LogError::Twice)
 }

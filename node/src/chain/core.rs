@@ -58,6 +58,9 @@ impl Slice {
     pub const TIP: Self = Self { blocks: 1, time: Duration::from_secs(60), bytes: usize::MAX };
 }
 
+/// Headers beyond a checkpoint for which there is room.
+const CHECKPOINT_ROOM: u32 = 2_000;
+
 /// The chain, its unconnected headers and the blocks that wait.
 pub struct ChainCore<D: Disk> {
     tools: Tools,
@@ -92,7 +95,7 @@ impl<D: Disk> ChainCore<D> {
     /// Takes over an open store.
     pub fn with_store(store: Store<D>, tools: Tools, limits: Limits) -> Self {
         let trunk = store.snapshot();
-        Self {
+        let mut core = Self {
             tools,
             store,
             trunk,
@@ -100,6 +103,16 @@ impl<D: Disk> ChainCore<D> {
             bodies: Bodies::default(),
             vouched: Vouched::nothing(),
             is_dirty: true,
+        };
+        core.make_room_to_checkpoint();
+        core
+    }
+
+    /// Headers up to the next checkpoint must fit, or no block below it could ever be connected.
+    fn make_room_to_checkpoint(&mut self) {
+        if let Some(checkpoint) = self.next_checkpoint() {
+            let ahead = checkpoint.blocks_since(self.tip().height).saturating_add(CHECKPOINT_ROOM);
+            self.index.make_room_ahead(usize::try_from(ahead).unwrap_or(usize::MAX));
         }
     }
 

@@ -34,7 +34,8 @@ use super::trunk::Trunk;
 /// How much the index may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Headers of the heaviest branch that are not connected yet. About 320 bytes each.
+    /// Headers of the heaviest branch that are not connected yet. About 320 bytes each. Below a
+    /// checkpoint there may be as many as there are blocks up to it.
     pub ahead: usize,
     /// Headers of all other branches together.
     pub beside: usize,
@@ -132,6 +133,14 @@ impl BlockIndex {
     /// Returns how much it may hold.
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Makes room for a stretch of headers ahead of the connected chain that must be known as a
+    /// whole: up to the next checkpoint.
+    pub const fn make_room_ahead(&mut self, headers: usize) {
+        if self.limits.ahead < headers {
+            self.limits.ahead = headers;
+        }
     }
 
     /// Returns how many headers it holds.

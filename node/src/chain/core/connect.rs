@@ -252,6 +252,7 @@ impl<D: Disk> ChainCore<D> {
         }
         let index = &self.index;
         self.bodies.retain(|hash| index.get(hash).is_some());
+        self.make_room_to_checkpoint();
         self.is_dirty = true;
         Ok(Moved { undone, connected, senders, tip })
     }

@@ -97,6 +97,14 @@ impl Owner {
         }
     }
 
+    /// Asks all peers for their loose transactions, which the first node tells once for each
+    /// connection (p2p.md 4).
+    pub(super) fn ask_pools(&self) {
+        if self.config.relay {
+            self.network.broadcast(&Message::MemPool, |_| true);
+        }
+    }
+
     /// Whoever asks with a locator shows what it has.
     fn learn_from_locator(&mut self, peer: PeerId, locator: &Locator) -> Result<(), ChainError> {
         for hash in locator.hashes.iter().take(2) {

@@ -65,6 +65,9 @@ impl Owner {
             is_disk_full: self.disk_full_since.is_some(),
             loose: self.mempool.len(),
         };
+        if is_synced && !was_synced {
+            self.ask_pools();
+        }
         self.status.send_if_modified(|old| {
             let changed = *old != status;
             *old = status;
