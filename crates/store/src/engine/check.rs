@@ -13,15 +13,15 @@ use super::{Engine, EngineError};
 use crate::backing::Disk;
 use crate::layout::{record, segment};
 
+/// What is done with a coin's key and value.
+pub type VisitCoin<'a> = dyn FnMut(&Key, &[u8]) -> Result<(), EngineError> + 'a;
+
 impl<D: Disk> Engine<D> {
     /// Visits every coin, in no order: key, value.
     ///
     /// # Errors
     /// [`EngineError::Corrupt`], [`EngineError::Io`], or what `visit` answers.
-    pub fn for_each_coin(
-        &self,
-        visit: &mut dyn FnMut(&Key, &[u8]) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
+    pub fn for_each_coin(&self, visit: &mut VisitCoin<'_>) -> Result<(), EngineError> {
         self.shared.index.for_each(&mut |_, position| {
             let coin = read_coin(&self.log.segments, position)?;
             visit(&coin.key, coin.value())
@@ -70,6 +70,9 @@ impl<D: Disk> Engine<D> {
         for book in self.books.values() {
             if let Some(segment) = self.log.segments.get(book.number) {
                 live::check(segment, found)?;
+                if !segment.header_is_whole(&self.options)? {
+                    found(segment.corrupt(0, "header of a segment"));
+                }
                 let segment = Arc::clone(segment);
                 match self.check_segment(&segment, book.used, book.cursor, &needed) {
                     Ok(bits) if bits == book.needed => {}
