@@ -70,6 +70,9 @@ impl<D: Disk> Engine<D> {
         for book in self.books.values() {
             if let Some(segment) = self.log.segments.get(book.number) {
                 live::check(segment, found)?;
+                if !segment.header_is_whole(&self.options)? {
+                    found(segment.corrupt(0, "header of a segment"));
+                }
                 let segment = Arc::clone(segment);
                 match self.check_segment(&segment, book.used, book.cursor, &needed) {
                     Ok(bits) if bits == book.needed => {}

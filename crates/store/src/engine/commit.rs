@@ -61,11 +61,7 @@ impl<D: Disk> Batch<'_, D> {
         }
         // From here on the batch is durable: what fails now is made good by opening again.
         self.done = true;
-        let learned = self.learn(expiring, floor, moves);
-        if learned.is_err() {
-            self.engine.shared.poison();
-        }
-        learned?;
+        self.learn(expiring, floor, moves)?;
         if !self.engine.options.write_ahead {
             self.sync(bodies)?;
         }
@@ -83,16 +79,17 @@ impl<D: Disk> Batch<'_, D> {
         synced
     }
 
-    /// For each shard of the index, how many pairs this batch adds.
+    /// For each shard of the index, how many pairs this batch adds. What it takes out may come later,
+    /// so that does not count.
     fn pairs_added(&self) -> Vec<u32> {
-        let mut net = vec![0_i64; self.engine.shared.index.shard_count()];
-        let bits = net.len().trailing_zeros();
-        for change in self.overlay.changes() {
+        let mut added = vec![0_u32; self.engine.shared.index.shard_count()];
+        let bits = added.len().trailing_zeros();
+        for change in self.overlay.changes().filter(|change| change.present) {
             // The top bits: at most 8.
             let shard = change.hash.checked_shr(64 - bits).unwrap_or(0) as usize;
-            net[shard] += if change.present { 1 } else { -1 };
+            added[shard] += 1;
         }
-        net.iter().map(|&more| u32::try_from(more.max(0)).unwrap_or(u32::MAX)).collect()
+        added
     }
 
     /// Brings index, live maps and books to the state after the batch.
@@ -105,6 +102,32 @@ impl<D: Disk> Batch<'_, D> {
         let shared = Arc::clone(&self.engine.shared);
         let mut published = shared.published();
         shared.keep_layer(self.overlay.changes(), self.engine.options.snapshot_changes_max);
+        let learned = self.learn_all(expiring, floor, moves);
+        match &learned {
+            Ok(()) => {
+                published.tip = self.engine.tip;
+                published.segments = Arc::clone(&self.engine.log.segments);
+            }
+            Err(_) => shared.tear(),
+        }
+        learned.map_err(|error| match error {
+            // The batch is durable: this is no refusal after which nothing has happened. `reserve`
+            // has taken the space, unless hashes crowd as they never should.
+            EngineError::NoSpace { file } => EngineError::Io {
+                action: "grow",
+                file,
+                source: std::io::ErrorKind::StorageFull.into(),
+            },
+            other => other,
+        })
+    }
+
+    fn learn_all(
+        &mut self,
+        expiring: usize,
+        floor: Option<u32>,
+        moves: Vec<Moved>,
+    ) -> Result<(), EngineError> {
         change_index(&self.engine.shared.index, &self.overlay)?;
         self.engine.last_changes = self.overlay.len();
 
@@ -138,8 +161,6 @@ impl<D: Disk> Batch<'_, D> {
         live.flush()?;
         engine.set_floor(floor);
         engine.tip = self.tip;
-        published.tip = engine.tip;
-        published.segments = segments;
         Ok(())
     }
 }

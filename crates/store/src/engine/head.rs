@@ -227,7 +227,11 @@ pub(super) fn write<D: Disk>(
     bytes.extend(body);
     let file =
         disk.create(name, bytes.len() as u64).map_err(|e| EngineError::io("create", name, e))?;
-    file.grow(bytes.len() as u64).map_err(|e| EngineError::io("grow", name, e))?;
+    if let Err(error) = file.grow(bytes.len() as u64) {
+        // An empty file would look like damage; if it cannot go either, it does.
+        let _ = disk.remove(name);
+        return Err(EngineError::io("grow", name, error));
+    }
     file.write(0, &bytes).map_err(|e| EngineError::io("write", name, e))?;
     file.sync().map_err(|e| EngineError::io("sync", name, e))?;
     disk.sync_folder("").map_err(|e| EngineError::io("sync", "", e))

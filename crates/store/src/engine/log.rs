@@ -109,6 +109,16 @@ impl<D: Disk> Segment<D> {
         Self { number, kind, before, capacity, name, file, live, salt }
     }
 
+    /// Reads the header again; whether it says what it must.
+    pub(super) fn header_is_whole(&self, options: &Options) -> Result<bool, EngineError> {
+        let mut bytes = [0; segment::HEADER_BYTES];
+        self.file.read(0, &mut bytes).map_err(|e| self.read_error(e))?;
+        let head = Head::from_disk(&bytes, options, self.salt, self.number);
+        Ok(head.is_some_and(|head| {
+            (head.kind, head.before, head.capacity) == (self.kind, self.before, self.capacity)
+        }))
+    }
+
     fn open_file(
         disk: &D,
         options: &Options,

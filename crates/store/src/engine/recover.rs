@@ -26,6 +26,8 @@ const INDEX_FOLDER: &str = "index";
 struct Start {
     generation: u64,
     body: HeadBody,
+    /// Whether the other checkpoint is not whole.
+    damaged: bool,
 }
 
 impl<D: Disk> Engine<D> {
@@ -48,7 +50,7 @@ impl<D: Disk> Engine<D> {
         match newest_head(&disk, &options)? {
             None => Self::create(disk, options, lock),
             Some(start) => {
-                let Start { generation, mut body } = start;
+                let Start { generation, mut body, damaged } = start;
                 let index =
                     Table::open(&disk, INDEX_FOLDER, options.index, body.seeds.salt, &body.index)?;
                 let aux = std::mem::take(&mut body.aux);
@@ -58,6 +60,11 @@ impl<D: Disk> Engine<D> {
                 recovery.checkpoint(engine.tip, &aux)?;
                 drop(aux);
                 let opened = engine.replay(recovery, clean)?;
+                if damaged {
+                    // Cut short while it was written; the next checkpoint takes its name.
+                    let name = head::name(generation + 1);
+                    engine.disk.remove(name).map_err(|e| EngineError::io("remove", name, e))?;
+                }
                 Ok((engine, opened))
             }
         }
@@ -653,7 +660,7 @@ fn newest_head<D: Disk>(disk: &D, options: &Options) -> Result<Option<Start>, En
             HeadFile::Damaged(error) => damaged = Some(error),
             HeadFile::Whole(generation, body) => {
                 if newest.as_ref().is_none_or(|start| start.generation < generation) {
-                    newest = Some(Start { generation, body: *body });
+                    newest = Some(Start { generation, body: *body, damaged: false });
                 }
             }
         }
@@ -665,6 +672,6 @@ fn newest_head<D: Disk>(disk: &D, options: &Options) -> Result<Option<Start>, En
                 disk.list(LOG_FOLDER).map_err(|e| EngineError::io("list", LOG_FOLDER, e))?;
             if names.is_empty() { Ok(None) } else { Err(error) }
         }
-        (newest, _) => Ok(newest),
+        (newest, damaged) => Ok(newest.map(|start| Start { damaged: damaged.is_some(), ..start })),
     }
 }

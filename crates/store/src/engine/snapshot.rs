@@ -24,6 +24,8 @@ pub(super) struct Shared<D: Disk> {
     published: Mutex<Published<D>>,
     layers: Mutex<Layers>,
     poisoned: AtomicBool,
+    /// The index is between two tips and stays there: nothing can be looked up any more.
+    torn: AtomicBool,
 }
 
 pub(super) struct Published<D: Disk> {
@@ -81,11 +83,18 @@ impl<D: Disk> Shared<D> {
             published: Mutex::new(Published { tip, segments }),
             layers: Mutex::default(),
             poisoned: AtomicBool::new(false),
+            torn: AtomicBool::new(false),
         }
     }
 
     pub(super) fn poison(&self) {
         self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// A commit stopped while it changed the index.
+    pub(super) fn tear(&self) {
+        self.torn.store(true, Ordering::Release);
+        self.poison();
     }
 
     pub(super) fn is_poisoned(&self) -> bool {
@@ -200,10 +209,14 @@ impl<D: Disk> CoinSnapshot<D> {
     ///
     /// # Errors
     /// [`EngineError::Corrupt`] or [`EngineError::Io`], never a missing coin in their place;
-    /// [`EngineError::SnapshotExpired`].
+    /// [`EngineError::SnapshotExpired`]; [`EngineError::Poisoned`] if the disk failed in the middle of
+    /// a change of the index.
     pub fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
         const GROUP: usize = 32;
         let shared = &*self.held.shared;
+        if shared.torn.load(Ordering::Acquire) {
+            return Err(EngineError::Poisoned);
+        }
         out.found.clear();
         out.values.clear();
         out.found.reserve(keys.len());
@@ -224,6 +237,9 @@ impl<D: Disk> CoinSnapshot<D> {
             }
             // After the index was read: whatever changed it before that is in these layers.
             let layers = self.layers()?;
+            if shared.torn.load(Ordering::Acquire) {
+                return Err(EngineError::Poisoned);
+            }
             for (key, (hash, candidates)) in group.iter().zip(&steps) {
                 let found = self.resolve(key, *hash, candidates, &layers, out)?;
                 out.found.push(found);

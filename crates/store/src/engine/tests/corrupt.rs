@@ -1,1 +1,142 @@
+//! A byte that changed on the disk is found by `check`, and no look-up takes it for a coin or for no
+//! coin.
 
+use super::model::{Chain, Model, nothing, perform, plan};
+use super::*;
+use crate::sim::SimDisk;
+
+fn filled(seed: u64, clean: bool) -> (SimDisk, Options, Model) {
+    let options = tiny(&mut SimRng::new(seed));
+    let disk = SimDisk::new(seed);
+    let mut rng = SimRng::new(seed);
+    let mut model = Model::default();
+    let (mut engine, _) =
+        Engine::open(disk.clone(), options.clone(), &mut Chain::default()).unwrap();
+    for _ in 0..times(30, 6) {
+        let (plan, after) = plan(&model, options.undo_horizon, &mut rng);
+        let mut batch = engine.batch().unwrap();
+        perform(&mut batch, &model, &plan).unwrap();
+        batch.commit(&[]).unwrap();
+        model = after;
+        if engine.checkpoint_due() {
+            engine.checkpoint(Chain::of(&model).aux(), nothing()).unwrap();
+        }
+    }
+    if clean {
+        engine.close(Chain::of(&model).aux(), nothing()).unwrap();
+    }
+    (disk, options, model)
+}
+
+/// Whether the byte belongs to something: not to space taken ahead, nor to a file nobody reads.
+fn holds_something(engine: &Engine<SimDisk>, name: &str, offset: u64) -> bool {
+    let Some((folder, file)) = name.split_once('/') else { return true };
+    match folder {
+        "log" => {
+            let number = file[..8].parse().unwrap();
+            engine.books.get(&number).is_some_and(|book| offset < u64::from(book.used))
+        }
+        "live" => {
+            let number: u16 = file[..8].parse().unwrap();
+            engine.books.contains_key(&number)
+        }
+        "index" => {
+            let state = engine.shared.index.state();
+            let shard: usize = usize::from_str_radix(&file[..2], 16).unwrap();
+            file[3..].parse::<u8>().unwrap() == state.shards[shard].0
+        }
+        _ => true,
+    }
+}
+
+fn assert_answers(engine: &Engine<SimDisk>, model: &Model, what: &str) {
+    let mut out = Lookups::new();
+    let snapshot = engine.snapshot();
+    let gone = model.gone.iter().map(|gone| &gone.0);
+    for key in model.coins.keys().chain(gone) {
+        match snapshot.find(&[*key], &mut out) {
+            Ok(()) => assert_eq!(out.value(0), model.coins.get(key).map(|v| &v[..]), "{what}"),
+            Err(error) => assert_eq!(error.code(), "store.corrupt", "{what}"),
+        }
+    }
+}
+
+/// While the store is open.
+#[test]
+fn any_damaged_byte_is_found_and_never_believed() {
+    for seed in 0..times(3, 1) {
+        let (disk, options, model) = filled(seed, true);
+        let (engine, _) = Engine::open(disk.clone(), options, &mut Chain::default()).unwrap();
+        let mut rng = SimRng::new(seed);
+        let stride = if cfg!(miri) { 997 } else { 7 };
+        for (name, len) in disk.files() {
+            let mut offset = rng.below(stride);
+            while offset < len {
+                let what = format!("seed {seed} {name} byte {offset}");
+                let mask = 1 << rng.below(8);
+                assert!(disk.corrupt(&name, offset, mask));
+                let mut found = 0;
+                engine.check(&mut |_, _| {}, &mut |_| found += 1).unwrap();
+                assert_eq!(found > 0, holds_something(&engine, &name, offset), "{what}");
+                if rng.below(8) == 0 {
+                    assert_answers(&engine, &model, &what);
+                }
+                disk.corrupt(&name, offset, mask);
+                offset += 1 + rng.below(2 * stride);
+            }
+        }
+        engine.check(&mut |_, _| {}, &mut |error| panic!("{error}")).unwrap();
+    }
+}
+
+/// Before it is opened, after a crash and after a clean close: opening answers with an error, or
+/// with a store that never answers wrongly about the blocks that it says it has.
+#[test]
+fn damage_met_while_opening_is_refused_or_harmless() {
+    for seed in 10..10 + times(4, 1) {
+        let (disk, options, model) = filled(seed, seed % 2 == 0);
+        let mut rng = SimRng::new(seed);
+        let (mut refused, mut opened) = (0, 0);
+        for (name, len) in disk.files() {
+            for _ in 0..times(40, 2).min(len) {
+                let offset = rng.below(len);
+                let image = disk.kill_image();
+                assert!(image.corrupt(&name, offset, 1 << rng.below(8)));
+                match Engine::open(image, options.clone(), &mut Chain::default()) {
+                    Err(error) => {
+                        assert_eq!(error.code(), "store.corrupt", "{name} {offset}: {error}");
+                        refused += 1;
+                    }
+                    Ok((engine, _)) => {
+                        opened += 1;
+                        if engine.tip() == model.tip() {
+                            assert_answers(&engine, &model, &format!("{name} {offset}"));
+                        }
+                    }
+                }
+            }
+        }
+        eprintln!("seed {seed}: {refused} refused, {opened} opened");
+    }
+}
+
+#[test]
+fn other_formats_networks_and_folders_are_refused() {
+    let (disk, options, _) = filled(3, true);
+    let other = Options { network_id: 8, ..options.clone() };
+    let code = |disk: &SimDisk, options: &Options| {
+        Engine::open(disk.kill_image(), options.clone(), &mut ()).err().map(|e| e.code())
+    };
+    assert_eq!(code(&disk, &other), Some("store.other_network"));
+    let bad = Options { segment_bytes: 1 << 27, ..options.clone() };
+    assert_eq!(code(&disk, &bad), Some("store.bad_option"));
+    let lost = disk.kill_image();
+    crate::backing::Disk::remove(&lost, "head-0").unwrap();
+    crate::backing::Disk::remove(&lost, "head-1").unwrap();
+    assert_eq!(code(&lost, &options), Some("store.not_a_store"));
+    let open = Engine::open(disk.clone(), options.clone(), &mut ()).unwrap();
+    let second = Engine::open(disk.clone(), options.clone(), &mut ());
+    assert_eq!(second.err().map(|e| e.code()), Some("store.locked"));
+    drop(open);
+    Engine::open(disk, options, &mut ()).unwrap();
+}
