@@ -336,6 +336,7 @@ impl<'a, D: Disk> Batch<'a, D> {
         let Some(lowest) = lowest else { return Ok(tip) };
         let files = Arc::clone(&view.files);
         let commit = || -> Result<(), StoreError> {
+            chain.reserve_final(&view)?;
             let bodies =
                 touched.iter().map(|n| files.blocks.file(*n)).collect::<Result<Vec<_>, _>>()?;
             let bodies: Vec<&D::File> = bodies.iter().map(|file| &**file).collect();

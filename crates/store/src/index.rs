@@ -25,7 +25,7 @@ pub(crate) use self::view::{BlockEntries, IndexView};
 pub(crate) use self::writer::IndexWriter;
 
 /// The sub-folder.
-const FOLDER: &str = "index";
+const FOLDER: &str = "lookup";
 
 /// A sorted entry: key and value.
 pub(crate) type Pair = (Box<[u8]>, Box<[u8]>);

@@ -13,7 +13,7 @@ use crate::backing::Disk;
 use crate::batch::Batch;
 use crate::blocks::{Blocks, RecordHead};
 use crate::chain_view::Tip;
-use crate::engine::{BodyRef, Engine};
+use crate::engine::BodyRef;
 use crate::error::StoreError;
 use crate::store::{Options, Store};
 
@@ -50,15 +50,6 @@ struct Node {
 }
 
 impl<D: Disk> Store<D> {
-    /// Builds index and live maps anew from the log of a store that is not open.
-    ///
-    /// # Errors
-    /// Damage to the log itself, or the disk's. Then [`Store::rebuild_from_blocks`] is left.
-    pub fn rebuild_index(disk: D, options: &Options) -> Result<(), StoreError> {
-        let _ = (disk, options);
-        Err(StoreError::Cancelled)
-    }
-
     /// Fills the store in `target` from the block files in `source`, whose log may be lost: the
     /// heaviest chain of whole blocks is put together, and `connect` runs the rules on each block
     /// again. An interrupted repair goes on where it stopped. Nothing in `source` is changed.

@@ -102,6 +102,21 @@ impl<D: Disk> Chain<D> {
         self.finish_until(blocks.saturating_sub(self.undo_horizon))
     }
 
+    /// Takes the space that blocks of a view need in the table when they become final.
+    pub(crate) fn reserve_final(&self, view: &ChainView<D>) -> Result<(), StoreError> {
+        let blocks = view.tip.map_or(0, |tip| tip.height.value().saturating_add(1));
+        let mut more = vec![0u32; view.files.hashes.shard_count()];
+        for height in view.final_count()..blocks.saturating_sub(self.undo_horizon) {
+            let hash =
+                view.with_info(Height::new(height), |info| view.files.hash_of(&info.hash))?;
+            let shard = hash.map_or(0, |hash| hash >> (64 - u32::from(HASH_TABLE.shard_bits)));
+            if let Some(count) = usize::try_from(shard).ok().and_then(|shard| more.get_mut(shard)) {
+                *count = count.saturating_add(1);
+            }
+        }
+        Ok(view.files.hashes.reserve(&more)?)
+    }
+
     /// Makes blocks final until `count` of them are.
     pub(crate) fn finish_until(&mut self, count: u32) -> Result<(), StoreError> {
         let files = Arc::clone(&self.view.files);

@@ -20,6 +20,7 @@ mod json;
 mod pow;
 mod rules;
 mod script;
+mod store;
 mod text;
 
 /// A fuzz target.
@@ -58,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     target("attenuation", consensus::attenuation, 1024),
     target("chain_spec", consensus::chain_spec, 4096),
     target("ethash", pow::ethash, 160),
+    target("store_bytes", store::bytes, 1024),
     target("tx_rules", rules::transaction, 1024),
     target("block_rules", rules::block, 8192),
 ];

@@ -74,6 +74,9 @@ impl RegistryDelta {
             deposits_removed: take_list(&mut from)?,
         };
         super::disk::finish(&from)?;
+        if delta.is_empty() {
+            return Err(RegistryError::NotCanonical); // no change has no bytes
+        }
         Ok(delta)
     }
 }

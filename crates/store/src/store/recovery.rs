@@ -11,7 +11,7 @@ use crate::backing::Disk;
 use crate::block_info::BlockInfo;
 use crate::blocks::{Blocks, Position};
 use crate::chain_view::{ChainView, Files, Tip, payload_of_height};
-use crate::engine::{self, BodyRef, EngineError, Recovery, ReplayedBlock, Table};
+use crate::engine::{self, BodyRef, EngineError, Recovery, ReplayedBlock, Table, Touched};
 use crate::error::StoreError;
 use crate::extra::Extra;
 use crate::heights::Heights;
@@ -186,13 +186,15 @@ impl<D: Disk> Replay<D> {
                 view.push(info);
             }
         }
-        // By net effect: first all out, then all in.
-        for (hash, height) in &finished {
-            files.hashes.remove(files.hash_of(hash), payload_of_height(*height))?;
-        }
-        for (hash, height) in &finished {
-            files.hashes.insert(files.hash_of(hash), payload_of_height(*height))?;
-        }
+        let mut touched: Vec<Touched> = finished
+            .iter()
+            .map(|(hash, height)| Touched {
+                hash: files.hash_of(hash),
+                payload: payload_of_height(*height),
+                present: true,
+            })
+            .collect();
+        files.hashes.replay(&mut touched)?;
         // A tip right at the floor is in no window.
         if view.tip.is_none() && total > 0 {
             let info = files.heights.read(Height::new(total.saturating_sub(1)))?;

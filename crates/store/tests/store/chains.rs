@@ -16,10 +16,10 @@ use crate::model::{
 };
 
 /// A folder that goes away again.
-pub struct Folder(pub std::path::PathBuf);
+pub(crate) struct Folder(pub(crate) std::path::PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("mvs-store-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
@@ -264,6 +264,6 @@ fn the_recorded_stake_chain() {
 }
 
 /// Blocks, for other tests that need some.
-pub fn first_blocks(count: usize) -> &'static [ConnectedBlock] {
+pub(crate) fn first_blocks(count: usize) -> &'static [ConnectedBlock] {
     &STORY.chain.blocks()[1..=count]
 }

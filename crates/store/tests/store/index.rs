@@ -205,5 +205,5 @@ fn it_can_be_built_later_interrupted_and_dropped() {
     drop(store);
     let store = open();
     assert_eq!(store.snapshot().index_height(), None);
-    assert!(disk.files().iter().all(|(name, _)| !name.starts_with("index/0")), "no runs are left");
+    assert!(disk.files().iter().all(|(name, _)| !name.starts_with("lookup/0")), "no runs are left");
 }

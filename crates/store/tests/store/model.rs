@@ -22,10 +22,10 @@ use testkit::chain::{FAR_FUTURE, MemoryChain};
 use testkit::history::History;
 use xxhash_rust::xxh3::xxh3_128;
 
-pub static CACHES: LazyLock<Arc<CacheSet>> = LazyLock::new(|| Arc::new(CacheSet::new(1)));
+pub(crate) static CACHES: LazyLock<Arc<CacheSet>> = LazyLock::new(|| Arc::new(CacheSet::new(1)));
 
 /// Small sizes, so that short chains see growth, checkpoints and cleaning.
-pub fn options(undo_horizon: u32) -> Options {
+pub(crate) fn options(undo_horizon: u32) -> Options {
     let mut options = Options::new(7, undo_horizon);
     options.block_file_bytes = 300 << 10;
     options.engine.segment_bytes = 256 << 10;
@@ -37,24 +37,24 @@ pub fn options(undo_horizon: u32) -> Options {
     options
 }
 
-pub fn genesis() -> ConnectedBlock {
+pub(crate) fn genesis() -> ConnectedBlock {
     genesis_of(&Params::devnet())
 }
 
-pub fn genesis_of(params: &Params) -> ConnectedBlock {
+pub(crate) fn genesis_of(params: &Params) -> ConnectedBlock {
     mvs_consensus::block::connect_genesis(params).unwrap()
 }
 
 /// What a chain did: took back some blocks, then appended some.
-pub struct Step {
-    pub undo: usize,
-    pub apply: Vec<ConnectedBlock>,
+pub(crate) struct Step {
+    pub(crate) undo: usize,
+    pub(crate) apply: Vec<ConnectedBlock>,
 }
 
 /// A chain with its way there.
-pub struct Story {
-    pub steps: Vec<Step>,
-    pub chain: MemoryChain,
+pub(crate) struct Story {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) chain: MemoryChain,
 }
 
 fn append(chain: &mut MemoryChain, blocks: &[Vec<u8>]) {
@@ -65,7 +65,7 @@ fn append(chain: &mut MemoryChain, blocks: &[Vec<u8>]) {
 
 impl Story {
     /// Makes a history: for each pair a stretch of blocks, then a reorganisation of a depth.
-    pub fn new(seed: u64, script: &[(u32, u32)], last: u32) -> Self {
+    pub(crate) fn new(seed: u64, script: &[(u32, u32)], last: u32) -> Self {
         let mut history = History::new(seed, Arc::clone(&CACHES));
         let mut chain = MemoryChain::new(Params::devnet(), Arc::clone(&CACHES));
         let mut steps = Vec::new();
@@ -92,23 +92,23 @@ impl Story {
 }
 
 /// About 2,000 blocks with reorganisations of 1, 10, 500 and 1 block.
-pub static STORY: LazyLock<Story> =
+pub(crate) static STORY: LazyLock<Story> =
     LazyLock::new(|| Story::new(0x4d56_5343, &[(400, 1), (200, 10), (200, 500), (0, 1)], 680));
 
 /// About 300 blocks with reorganisations, for tests that open many stores.
-pub static SHORT: LazyLock<Story> =
+pub(crate) static SHORT: LazyLock<Story> =
     LazyLock::new(|| Story::new(0x5117, &[(60, 1), (40, 12), (30, 25), (0, 2)], 100));
 
 /// What is to be true after a block, as far as it is a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sums {
-    pub coins: u64,
-    pub coin_digest: CoinDigest,
-    pub registry_digest: u128,
+pub(crate) struct Sums {
+    pub(crate) coins: u64,
+    pub(crate) coin_digest: CoinDigest,
+    pub(crate) registry_digest: u128,
 }
 
 impl Sums {
-    pub fn of<D: Disk>(store: &Store<D>) -> Self {
+    pub(crate) fn of<D: Disk>(store: &Store<D>) -> Self {
         let tip = store.tip();
         Self {
             coins: tip.coins,
@@ -126,20 +126,20 @@ fn hash_coin(outpoint: &OutPoint, coin: &Coin) -> u128 {
 
 /// The model: a state in memory with its sums.
 #[derive(Clone)]
-pub struct Model {
-    pub blocks: Vec<ConnectedBlock>,
-    pub sums: Vec<Sums>,
+pub(crate) struct Model {
+    pub(crate) blocks: Vec<ConnectedBlock>,
+    pub(crate) sums: Vec<Sums>,
     registries: Vec<Registry>,
 }
 
 impl Model {
-    pub fn new(genesis: &ConnectedBlock) -> Self {
+    pub(crate) fn new(genesis: &ConnectedBlock) -> Self {
         let mut model = Self { blocks: Vec::new(), sums: Vec::new(), registries: Vec::new() };
         model.push(genesis);
         model
     }
 
-    pub fn push(&mut self, block: &ConnectedBlock) {
+    pub(crate) fn push(&mut self, block: &ConnectedBlock) {
         let mut registry = self.registries.last().cloned().unwrap_or_default();
         registry.apply(block.delta()).unwrap();
         let mut sums = self.sums.last().copied().unwrap_or(Sums {
@@ -161,22 +161,22 @@ impl Model {
         self.registries.push(registry);
     }
 
-    pub fn pop(&mut self) {
+    pub(crate) fn pop(&mut self) {
         self.blocks.pop();
         self.sums.pop();
         self.registries.pop();
     }
 
-    pub fn now(&self) -> Sums {
+    pub(crate) fn now(&self) -> Sums {
         *self.sums.last().unwrap()
     }
 
-    pub fn registry(&self) -> &Registry {
+    pub(crate) fn registry(&self) -> &Registry {
         self.registries.last().unwrap()
     }
 
     /// The state in memory, put together by consensus.
-    pub fn state(&self) -> MemoryState {
+    pub(crate) fn state(&self) -> MemoryState {
         let mut state = MemoryState::new();
         for block in &self.blocks {
             state.apply(block.delta()).unwrap();
@@ -186,7 +186,7 @@ impl Model {
 }
 
 /// Does a step in one batch, and compares sums after each block.
-pub fn play<D: Disk>(store: &mut Store<D>, model: &mut Model, step: &Step) {
+pub(crate) fn play<D: Disk>(store: &mut Store<D>, model: &mut Model, step: &Step) {
     let mut batch = store.batch().unwrap();
     for _ in 0..step.undo {
         let undone = batch.undo().unwrap();
@@ -219,7 +219,7 @@ fn histories<'a, K: Ord + Debug + 'a, S: Debug + PartialEq + Clone + 'a>(
 }
 
 /// Compares everything that a snapshot says with the model.
-pub fn assert_same<D: Disk>(
+pub(crate) fn assert_same<D: Disk>(
     snapshot: &Snapshot<D>,
     blocks: &[ConnectedBlock],
     state: &MemoryState,
@@ -320,7 +320,7 @@ fn assert_headers<D: Disk>(snapshot: &Snapshot<D>, blocks: &[ConnectedBlock]) {
 }
 
 /// Demands that a check finds nothing.
-pub fn assert_sound<D: Disk>(store: &Store<D>) {
+pub(crate) fn assert_sound<D: Disk>(store: &Store<D>) {
     let mut found = Vec::new();
     let report = store.check(&mut |_| true, &mut |error| found.push(error.to_string())).unwrap();
     assert_eq!(found, Vec::<String>::new());

@@ -11,7 +11,7 @@ use mvs_store::sim::SimDisk;
 use mvs_store::{Batch, Store};
 use testkit::chain::FAR_FUTURE;
 
-use crate::model::{CACHES, Model, SHORT, Sums, assert_same, assert_sound, genesis, options, play};
+use crate::model::{CACHES, Model, SHORT, assert_same, assert_sound, genesis, options, play};
 
 fn store() -> SimDisk {
     let genesis = genesis();
@@ -94,31 +94,5 @@ fn a_damaged_block_ends_the_chain_below_it() {
         blocks[1..].iter().for_each(|block| model.push(block));
         assert_same(&store.snapshot(), blocks, &model.state());
     }
-    assert_sound(&store);
-}
-
-#[test]
-fn the_index_from_the_log() {
-    let disk = store();
-    let expected = {
-        let (store, _) = Store::open(disk.clone(), options(60), &genesis()).unwrap();
-        Sums::of(&store)
-    };
-    let tables: Vec<String> = disk
-        .files()
-        .into_iter()
-        .map(|(name, _)| name)
-        .filter(|name| name.starts_with("index/") || name.starts_with("live/"))
-        .collect();
-    assert!(!tables.is_empty());
-    for name in &tables {
-        for offset in (0..4_096).step_by(64) {
-            disk.corrupt(name, offset + 9, 0x5a);
-        }
-    }
-    Store::rebuild_index(disk.clone(), &options(60)).unwrap();
-    let (store, _) = Store::open(disk, options(60), &genesis()).unwrap();
-    assert_eq!(Sums::of(&store), expected);
-    assert_same(&store.snapshot(), SHORT.chain.blocks(), SHORT.chain.state());
     assert_sound(&store);
 }
