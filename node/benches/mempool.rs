@@ -10,6 +10,7 @@
 //! * `bare_signatures`: what the signatures of these payments cost by themselves.
 //! * `template`: a block of a pool with 50,000 payments in packages, the rules run on it included.
 //!   The reference is one tenth of a second.
+//! * `resident_of_one`: memory that one of these takes; the reference is what it is counted with.
 //! * `update_tip`: what a block with the best of these does to the pool.
 #![expect(clippy::print_stdout, reason = "a bench talks to people")]
 
@@ -64,9 +65,12 @@ fn main() {
 
     let many = bench.payments(IN_POOL, 5);
     let mut pool = Mempool::new(config());
+    let before = resident_bytes();
     bench.fill(&mut pool, &many);
+    let resident = resident_bytes() - before;
     let stats = pool.stats(NOW_SECS);
     let count = f64::from(IN_POOL);
+    line("resident_of_one", resident / count, "bytes", stats.usage_bytes as f64 / count);
     assert_eq!(stats.transactions, many.len());
     line(
         "usage_of_one",
@@ -84,6 +88,15 @@ fn main() {
 
 fn config() -> MempoolConfig {
     MempoolConfig { max_bytes: 1 << 30, ..MempoolConfig::default() }
+}
+
+/// Memory of this process that is in use; not a number where the system does not tell it.
+fn resident_bytes() -> f64 {
+    let pages = || {
+        let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+        text.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    pages().map_or(f64::NAN, |pages| (pages * 4_096) as f64) // far below 2^53
 }
 
 fn median(times: impl Iterator<Item = f64>) -> f64 {

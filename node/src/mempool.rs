@@ -18,6 +18,7 @@ mod accept;
 mod entry;
 mod evict;
 mod graph;
+mod names;
 mod orphans;
 mod persist;
 mod policy;

@@ -14,6 +14,7 @@ use mvs_primitives::transaction::Transaction;
 
 use super::accept;
 use super::entry::{Entry, Id, LooseTx, touches_names, usage_of};
+use super::names::Names;
 use super::pool::{Entrance, Mempool, Past, RemovalReason, Removed};
 use super::rate::FeeRate;
 use super::reject::AcceptError;
@@ -123,7 +124,10 @@ pub struct TipUpdate {
     mined: HashSet<TxId>,
     /// Height of the last block that stays.
     fork: Option<Height>,
-    names_changed: bool,
+    /// What connected blocks register or move.
+    names: Names,
+    /// Blocks taken back registered or moved something.
+    names_undone: bool,
     outcome: TipOutcome,
 }
 
@@ -139,8 +143,8 @@ impl Mempool {
     /// Follows the chain to a new tip: confirmed and conflicting transactions leave, what the change
     /// may have made invalid is asked again, and transactions of blocks taken back return.
     ///
-    /// Rules are asked again of all that depends on what changed: on names, when a block registers
-    /// or moves any; on coins of blocks taken back; on locks, when blocks are taken back or the
+    /// Rules are asked again of all that depends on what changed: on names that a block registers
+    /// or moves; on coins of blocks taken back; on locks, when blocks are taken back or the
     /// median time falls; of everything, when a rule switches on or off between the tips. Scripts
     /// are not run again, since they see nothing of the chain. Nor are those of transactions from
     /// blocks taken back, which were run when the block was connected; blocks for which a
@@ -171,7 +175,7 @@ impl Mempool {
     /// far as the pool's limit allows; of too many, those of the highest blocks are dropped.
     pub fn disconnect(&mut self, update: &mut TipUpdate, params: &Params, block: &BlockTxs<'_>) {
         update.fork = block.height.previous();
-        update.names_changed |= block.transactions.iter().any(touches_names);
+        update.names_undone |= block.transactions.iter().any(touches_names);
         let is_vouched = block.height <= params.last_checkpoint()
             || params.exceptions.iter().any(|known| known.hash == block.hash);
         let mut loose = Vec::new();
@@ -191,7 +195,7 @@ impl Mempool {
 
     /// Notes a block that is connected: what it holds, and what spends the same, leaves.
     pub fn connect(&mut self, update: &mut TipUpdate, block: &BlockTxs<'_>) {
-        update.names_changed |= block.transactions.iter().any(touches_names);
+        block.transactions.iter().for_each(|transaction| update.names.add(transaction));
         if update.returning_bytes > 0 {
             update.mined.extend(block.txids);
         }
@@ -260,12 +264,16 @@ impl Mempool {
     fn take_doubtful(&mut self, tip: &Tip<'_>, update: &TipUpdate) -> Vec<Candidate> {
         let era = Era::of(tip);
         let before = self.era.replace(era);
-        let (fork, names_changed) = (update.fork, update.names_changed);
+        let fork = update.fork;
         // Without a memory of the tip before, everything is in doubt.
         let all = before.is_none_or(|before| before.switches != era.switches);
         let time_fell = before.is_none_or(|before| before.median_time_past > era.median_time_past);
+        let names_in_doubt = |entry: &Entry| {
+            // Where an identity lived before a move that is undone, the block does not say.
+            update.names_undone || update.names.concern(entry.transaction())
+        };
         let doubtful = |entry: &Entry| {
-            all || (entry.sensitivity.names && names_changed)
+            all || (entry.sensitivity.names && names_in_doubt(entry))
                 || (entry.sensitivity.locks && (time_fell || fork.is_some()))
                 || fork.is_some_and(|fork| entry.youngest_coin > fork)
         };

@@ -589,6 +589,42 @@ fn signatures_are_remembered_for_the_block() {
 }
 
 #[test]
+fn work_can_be_handed_to_other_threads() {
+    fn can_move<T: Send + 'static>() {}
+    can_move::<mvs_node::mempool::Staged>();
+    can_move::<mvs_node::mempool::Verdict>();
+    can_move::<mvs_node::mempool::Mempool>();
+    can_move::<mvs_node::mining::Templates>();
+    // And is: four threads verify against the same state while the owner waits.
+    let mut world = World::new(permissive());
+    let txs: Vec<Transaction> =
+        (0..40).map(|coin| world.pay(&world.coins[coin..=coin], 1, FEE)).collect();
+    let staged: Vec<_> = txs
+        .iter()
+        .map(|tx| world.pool.stage(LooseTx::from(tx.clone()), Origin::Peer).unwrap())
+        .collect();
+    let (chain, cache) = (&world.chain, &world.signatures);
+    let policy = &world.pool.config().policy;
+    let verdicts: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = staged
+            .chunks(10)
+            .map(|chunk| {
+                let verify = |staged: &mvs_node::mempool::Staged| {
+                    staged.clone().verify(&tip_of(chain), policy, CacheUse::ReadWrite(cache))
+                };
+                scope.spawn(move || chunk.iter().map(verify).collect::<Vec<_>>())
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    for verdict in verdicts {
+        world.pool.admit(&tip_of(&world.chain), verdict, world.now).unwrap();
+    }
+    check::consistent(&world);
+    assert_eq!(world.pool.len(), 40);
+}
+
+#[test]
 fn old_transactions_expire_with_what_depends_on_them() {
     let mut world = World::new(MempoolConfig { expiry_secs: 100, ..permissive() });
     let parent = world.pay(&world.coins[..1], 1, FEE);

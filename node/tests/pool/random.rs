@@ -233,6 +233,7 @@ impl Player {
     }
 
     fn step(&mut self) {
+        let tip = self.world.chain.tip();
         match self.rng.below(100) {
             0..70 => self.offer(),
             70..80 => self.mine(),
@@ -251,6 +252,9 @@ impl Player {
             _ => check::all_hold(&self.world),
         }
         check::consistent(&self.world);
+        if self.world.chain.tip() != tip && self.rng.chance(30) {
+            check::all_hold(&self.world);
+        }
     }
 }
 
@@ -297,12 +301,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_pool_is_consistent_whatever_happens(seed in any::<u64>(), steps in 50usize..250) {
+    fn a_pool_is_consistent_whatever_happens(seed in any::<u64>(), steps in 50usize..200) {
         play(seed, steps, small(64 << 20));
     }
 
     #[test]
-    fn so_is_one_that_is_always_full(seed in any::<u64>(), steps in 50usize..250) {
+    fn so_is_one_that_is_always_full(seed in any::<u64>(), steps in 50usize..200) {
         play(seed, steps, small(20_000));
     }
 }
@@ -310,10 +314,10 @@ proptest! {
 /// The random walks above go where they should.
 #[test]
 fn everything_happens() {
-    let (counts, codes) = play(4, 1_500, small(40_000));
+    let (counts, codes) = play(4, 900, small(30_000));
     eprintln!("{counts:?} {codes:?}");
     assert!(codes.len() > 15, "{codes:?}");
-    assert!(counts.taken > 200 && counts.refused > 100, "{counts:?}");
-    assert!(counts.evicted > 10 && counts.removed > 20, "{counts:?}");
-    assert!(counts.confirmed > 50 && counts.returned > 20, "{counts:?}");
+    assert!(counts.taken > 120 && counts.refused > 100, "{counts:?}");
+    assert!(counts.evicted > 5 && counts.removed > 5, "{counts:?}");
+    assert!(counts.confirmed > 50 && counts.returned > 50, "{counts:?}");
 }

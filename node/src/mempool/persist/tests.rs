@@ -6,6 +6,8 @@ use mvs_primitives::input::{Input, OutPoint};
 use mvs_primitives::output::Output;
 use mvs_primitives::script::Script;
 use mvs_primitives::transaction::Transaction;
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, proptest};
 
 use super::{
     HEADER_BYTES, LoadWarning, Loaded, MARK, RECORD_HEAD_BYTES, checksum, head, parse, payload,
@@ -143,4 +145,20 @@ fn a_length_beyond_the_file_is_damage() {
     assert!(loaded.transactions.is_empty());
     assert_eq!(loaded.warnings.len(), 1);
     assert!(RECORD_HEAD_BYTES < bytes.len());
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_are_too_strange(tail in vec(any::<u8>(), 0..600), cut in 0usize..700) {
+        let mut bytes = head(&GENESIS).to_vec();
+        bytes.extend(MARK);
+        bytes.extend(&tail);
+        bytes.extend(&file(&three())[HEADER_BYTES..]);
+        let whole = parse(&bytes, &GENESIS);
+        // What follows the strange part is still found.
+        prop_assert!(whole.transactions.len() >= 3);
+        bytes.truncate(cut);
+        parse(&bytes, &GENESIS);
+        parse(&tail, &GENESIS);
+    }
 }
