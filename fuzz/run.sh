@@ -15,7 +15,7 @@ logs=${FUZZ_LOGS:-fuzz/artifacts/logs}
 work=${FUZZ_WORK:-fuzz/artifacts/corpus}
 mkdir -p "$logs"
 # `target("name", function, max_len),` lines of the harness are the one list of targets.
-list=$(sed -n 's/^    target("\([a-z_]*\)", [a-z_:]*, \([0-9]*\)),$/\1 \2/p' fuzz/harness/src/lib.rs)
+list=$(sed -n 's/^    target("\([a-z0-9_]*\)", [a-z0-9_:]*, \([0-9]*\)),$/\1 \2/p' fuzz/harness/src/lib.rs)
 [ $# -gt 0 ] || set -- $(echo "$list" | cut -d' ' -f1)
 failed=0
 for name in "$@"; do

@@ -17,6 +17,7 @@
 pub mod addresses;
 pub mod api;
 pub mod bans;
+pub mod budget;
 pub mod codec;
 pub mod error;
 mod files;

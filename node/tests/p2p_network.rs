@@ -13,6 +13,7 @@ use mvs_node::p2p::api::{
     Charge, CloseReason, Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage, Penalty,
     SendError, TrafficClass,
 };
+use mvs_node::p2p::budget::INBOUND_POOL_KIB;
 use mvs_node::p2p::codec::{Command, Frame, FrameReader, Magic};
 use mvs_node::p2p::message::{
     Inventory, Locator, Message, NetAddress, PROTOCOL_VERSION, RawBlock, RawTx, Services, Version,
@@ -701,6 +702,56 @@ fn half_open_connections_do_not_keep_others_out() {
 }
 
 #[test]
+fn large_messages_that_do_not_end_share_a_bounded_memory() {
+    run(async {
+        let mut a = Node::start(config());
+        let mut b = Node::start(config());
+        a.network.add_peer(b.address).unwrap();
+        let (b_at_a, a_at_b) = (a.connected().await.id, b.connected().await.id);
+        // Each announces the largest inventory there is, sends most of it, and waits.
+        let inv = Message::Inv(inventory(50_000)).to_frame().to_bytes(MAGIC);
+        let mut hostile = Vec::new();
+        for _ in 0..50 {
+            let mut peer = Peer::handshaken(a.address).await;
+            a.connected().await;
+            let most = inv.slice(..inv.len() - 100);
+            hostile.push(tokio::spawn(async move {
+                // Most of them find no reader: the system's buffers take some of it.
+                let _stuck = timeout(DEADLINE, peer.stream.write_all(&most)).await;
+                peer
+            }));
+        }
+        let share = (inv.len() - 24).div_ceil(1024) * 1024;
+        let pool = INBOUND_POOL_KIB as usize * 1024;
+        until("full pool", || {
+            let memory = a.network.memory();
+            assert!(memory.inbound_bytes <= pool);
+            (memory.inbound_bytes > pool - share).then_some(())
+        })
+        .await;
+        // Large messages of a peer that we chose have their own memory, small ones need none.
+        a.network.try_send(b_at_a, &Message::GetData(inventory(10))).unwrap();
+        for _ in 0..10 {
+            b.network.try_send(a_at_b, &Message::Block(big_block(900_000))).unwrap();
+        }
+        for _ in 0..10 {
+            assert!(matches!(a.message().await.1, PeerMessage::Block(_)));
+        }
+        let mut honest = Peer::handshaken(a.address).await;
+        a.connected().await;
+        honest.send(&Message::Inv(inventory(100))).await;
+        assert_eq!(a.message().await.1, PeerMessage::Inv(inventory(100)));
+        // When they are gone, so is what they held.
+        for peer in hostile {
+            peer.abort();
+        }
+        until("free pool", || (a.network.memory().inbound_bytes == 0).then_some(())).await;
+        a.network.stop().await;
+        b.network.stop().await;
+    });
+}
+
+#[test]
 fn a_full_node_evicts_but_keeps_the_useful() {
     run(async {
         let small = NetworkConfig { max_inbound: 12, ..config() };
@@ -896,14 +947,15 @@ fn transactions_of_others_pass_as_bytes() {
         let id = a.connected().await.id;
         // Larger than what is free of charge: it takes a share of memory, and gives it back.
         let large = RawTx::from_wire(vec![3u8; 300_000].into()).unwrap();
+        let wanted = Inventory::Tx(TxId::from_bytes([1; 32]));
+        a.network.try_send(id, &Message::GetData(vec![wanted; 20])).unwrap();
+        assert_eq!(peer.next_of(Command::GETDATA).await, Message::GetData(vec![wanted; 20]));
         for _ in 0..20 {
             peer.send(&Message::Tx(large.clone())).await;
             let (from, message) = a.message().await;
             assert_eq!((from, message), (id, PeerMessage::Tx(large.clone())));
         }
-        let wanted = Inventory::Tx(TxId::from_bytes([1; 32]));
-        a.network.try_send(id, &Message::GetData(vec![wanted])).unwrap();
-        assert_eq!(peer.next_of(Command::GETDATA).await, Message::GetData(vec![wanted]));
+        until("memory", || (a.network.memory().inbound_bytes == 0).then_some(())).await;
         a.network.stop().await;
     });
 }

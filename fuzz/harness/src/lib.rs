@@ -17,6 +17,7 @@ mod attachment;
 mod chain;
 mod consensus;
 mod json;
+mod p2p;
 mod pow;
 mod rules;
 mod script;
@@ -62,6 +63,8 @@ pub const TARGETS: &[Target] = &[
     target("store_bytes", store::bytes, 1024),
     target("tx_rules", rules::transaction, 1024),
     target("block_rules", rules::block, 8192),
+    target("p2p_frames", p2p::frames, 4096),
+    target("p2p_session", p2p::session, 4096),
 ];
 
 /// Runs the target of that name.

@@ -153,6 +153,10 @@ pub enum PeerMessage {
 
 /// What happens among the peers.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are messages; a box each gains nothing"
+)]
 pub enum NetworkEvent {
     /// A handshake is complete.
     Connected(Arc<PeerFacts>),
@@ -186,7 +190,12 @@ impl Charge {
         Self(None)
     }
 
-    /// Wraps permits.
+    /// Returns the bytes that are charged; 0 for small messages.
+    pub fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |permit| permit.num_permits().saturating_mul(1024))
+    }
+
+    /// Wraps permits of a KiB each.
     pub(super) const fn of(permit: Option<OwnedSemaphorePermit>) -> Self {
         Self(permit)
     }

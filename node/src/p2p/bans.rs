@@ -97,9 +97,9 @@ impl BanList {
     }
 }
 
-/// Returns what is banned with an address: itself, or the /64 of an IPv6 address, all of which one
+/// Returns what counts as one with an address: itself, or the /64 of an IPv6 address, all of which one
 /// household has.
-fn household(ip: IpAddr) -> IpAddr {
+pub(super) fn household(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => {

@@ -26,6 +26,9 @@ pub const FRAME_HEADER_BYTES: usize = 24;
 /// Largest payload of any frame in bytes: [`MAX_PAYLOAD_BYTES`] in the width of the length field.
 pub const MAX_FRAME_PAYLOAD: u32 = MAX_PAYLOAD_BYTES as u32; // 1,800,003
 
+/// Largest payload of a command that nobody acts on, in bytes: it is read only to find the next frame.
+pub const MAX_UNKNOWN_PAYLOAD: u32 = 64 * 1024;
+
 /// The first four bytes of every frame on one network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Magic([u8; 4]);
@@ -117,7 +120,7 @@ commands! {
     /// Bloom filters: without meaning on this network.
     FILTERCLEAR = "filterclear", 0;
     /// Bloom filters: without meaning on this network.
-    MERKLEBLOCK = "merkleblock", MAX_FRAME_PAYLOAD;
+    MERKLEBLOCK = "merkleblock", MAX_UNKNOWN_PAYLOAD;
     /// Ours: how block announcements may come.
     SENDCMPCT = "sendcmpct", 9;
     /// Ours: a block as short ids of its transactions.
@@ -229,7 +232,7 @@ pub struct Frame {
 impl Frame {
     /// Returns the bytes on the wire.
     ///
-    /// The payload must not be longer than [`MAX_FRAME_PAYLOAD`]; whoever builds messages sees to it.
+    /// No peer takes a payload longer than [`MAX_FRAME_PAYLOAD`]; whoever sends sees to it.
     pub fn to_bytes(&self, magic: Magic) -> Bytes {
         let mut out = BytesMut::with_capacity(FRAME_HEADER_BYTES + self.payload.len());
         out.put_slice(&header(magic, self.command, &self.payload));
@@ -240,7 +243,6 @@ impl Frame {
 
 /// Returns the frame header of a payload.
 pub fn header(magic: Magic, command: Command, payload: &[u8]) -> [u8; FRAME_HEADER_BYTES] {
-    debug_assert!(payload.len() <= MAX_PAYLOAD_BYTES, "{command}: {} bytes", payload.len());
     let len = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
     let sum = checksum(payload);
     let mut bytes = [0; FRAME_HEADER_BYTES];

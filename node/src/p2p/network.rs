@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mvs_primitives::height::Height;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::api::{
     ByteCounts, CloseReason, Merit, PeerFacts, PeerId, PeerStats, Penalty, SendError,
 };
+use super::budget::{Budgets, Memory};
 use super::codec::{Frame, Magic};
 use super::error::WireError;
 use super::message::{Encoded, Message, NetAddress};
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     own_height: AtomicU32,
     /// Bytes of peers that are gone: received, sent.
     gone: Mutex<(ByteCounts, ByteCounts)>,
+    pub(super) budgets: Budgets,
     manager: mpsc::Sender<ManagerCommand>,
 }
 
@@ -105,8 +107,8 @@ pub(super) struct LiveNumbers {
     pub(super) last_ping: Option<Duration>,
     pub(super) score: u32,
     pub(super) queued_messages: usize,
-    pub(super) last_block: Option<std::time::Instant>,
-    pub(super) last_tx: Option<std::time::Instant>,
+    pub(super) last_block: Option<Instant>,
+    pub(super) last_tx: Option<Instant>,
 }
 
 impl Live {
@@ -183,6 +185,7 @@ impl Network {
     pub(super) fn new(
         magic: Magic,
         own_height: Height,
+        budgets: Budgets,
     ) -> (Self, Arc<Shared>, mpsc::Receiver<ManagerCommand>) {
         let (manager, commands) = mpsc::channel(MANAGER_QUEUE);
         let shared = Arc::new(Shared {
@@ -191,6 +194,7 @@ impl Network {
             next_id: AtomicU64::new(1),
             own_height: AtomicU32::new(own_height.value()),
             gone: Mutex::default(),
+            budgets,
             manager,
         });
         (Self { shared: Arc::clone(&shared) }, shared, commands)
@@ -199,7 +203,7 @@ impl Network {
     /// Returns a network without sockets, whose peers are [`attach`](Self::attach)ed by hand: for
     /// tests of what stands above it. Requests to the manager are refused.
     pub fn detached(magic: Magic, own_height: Height) -> Self {
-        Self::new(magic, own_height).0
+        Self::new(magic, own_height, Budgets::new(None, Instant::now())).0
     }
 
     /// Adds a peer to a [detached](Self::detached) network; returns what it would see.
@@ -295,6 +299,11 @@ impl Network {
         (received, sent)
     }
 
+    /// Returns how much memory large messages take.
+    pub fn memory(&self) -> Memory {
+        self.shared.budgets.memory()
+    }
+
     /// Keeps a connection to an address from now on, with pauses that grow while it fails.
     ///
     /// # Errors
@@ -367,11 +376,16 @@ impl Shared {
     pub(super) fn remove(&self, peer: PeerId) {
         let removed = self.peers.write().unwrap_or_else(PoisonError::into_inner).remove(&peer);
         if let Some(link) = removed {
-            let numbers = link.line.live.numbers();
-            let mut gone = lock(&self.gone);
-            gone.0.merge(&numbers.received);
-            gone.1.merge(&numbers.sent);
+            self.note_gone(&link.line.live);
         }
+    }
+
+    /// Keeps the byte counts of a connection that ended.
+    pub(super) fn note_gone(&self, live: &Live) {
+        let numbers = live.numbers();
+        let mut gone = lock(&self.gone);
+        gone.0.merge(&numbers.received);
+        gone.1.merge(&numbers.sent);
     }
 
     pub(super) fn peer_count(&self) -> usize {

@@ -10,7 +10,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mvs_primitives::height::Height;
@@ -21,17 +20,16 @@ use tokio::sync::mpsc;
 use super::addresses::AddressBook;
 use super::api::NetworkEvent;
 use super::bans::BanList;
+use super::budget::Budgets;
 use super::codec::Magic;
 use super::network::Network;
 use super::session::{HANDSHAKE_TIMEOUT, Limits, Random, SelfNonce};
 
-mod budget;
 mod dial;
 mod evict;
 mod manager;
 mod task;
 
-use budget::Budgets;
 use manager::Manager;
 
 /// Most events that wait for the node. When full, peers are not read; what they may hold of it in bytes
@@ -58,7 +56,7 @@ pub struct NetworkConfig {
     pub add_peers: Vec<SocketAddr>,
     /// Most peers that may connect to us.
     pub max_inbound: usize,
-    /// Most of these from one public address.
+    /// Most of these from one public IPv4 address, or one IPv6 /64.
     pub max_inbound_per_ip: usize,
     /// Peers that we connect to by the address book.
     pub max_outbound: usize,
@@ -187,11 +185,11 @@ impl Network {
         let listening =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let (book, bans) = load(&config, &mut random)?;
-        let (network, shared, requests) = Self::new(config.magic, own_height);
+        let budgets = Budgets::new(config.max_upload_bytes_per_day, Instant::now());
+        let (network, shared, requests) = Self::new(config.magic, own_height, budgets);
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
-        let budgets = Arc::new(Budgets::new(config.max_upload_bytes_per_day, Instant::now()));
         let self_nonce = SelfNonce::new(&mut random);
-        let manager = Manager::new(config, shared, events, budgets, book, bans, random, self_nonce);
+        let manager = Manager::new(config, shared, events, book, bans, random, self_nonce);
         tokio::spawn(manager.run(requests, listeners));
         Ok(Started { network, events: receiver, listening })
     }

@@ -41,8 +41,8 @@ mod requests;
 pub use bucket::{Bucket, Rate};
 pub use limits::{
     FRAME_TIMEOUT, HANDSHAKE_TIMEOUT, LOW_WATER_BYTES, Limits, MAX_OUTBOX_BYTES,
-    MAX_OUTBOX_MESSAGES, MAX_PAUSE, MAX_WAITING_REQUESTS, PING_INTERVAL, PONG_TIMEOUT,
-    PORTION_ITEMS, PORTION_TIMEOUT, REPEAT_AFTER, REQUEST_HOLD, SILENCE_TIMEOUT,
+    MAX_OUTBOX_MESSAGES, MAX_PAUSE, MAX_UNASKED_BYTES, MAX_WAITING_REQUESTS, PING_INTERVAL,
+    PONG_TIMEOUT, PORTION_ITEMS, PORTION_TIMEOUT, REPEAT_AFTER, REQUEST_HOLD, SILENCE_TIMEOUT,
     SLOWEST_BYTES_PER_SEC,
 };
 pub use locator::{locator_heights, max_locator_len};
@@ -90,6 +90,10 @@ pub struct SessionConfig {
 
 /// What the caller has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few wait at a time, and nearly all deliver a message"
+)]
 pub enum Action {
     /// The handshake is complete.
     Connected(PeerFacts),
@@ -456,11 +460,18 @@ impl Session {
 
     /// Refuses a frame by its header when its payload would be of no use.
     fn check_begun_frame(&mut self) {
-        if let (Phase::Handshake { .. }, Some((command, _))) =
-            (&self.phase, self.reader.in_progress())
-            && !is_handshake(command)
-        {
+        let Some((command, len)) = self.reader.in_progress() else { return };
+        if matches!(self.phase, Phase::Handshake { .. }) && !is_handshake(command) {
             self.close_for_order(command);
+        }
+        self.check_asked(command, len);
+    }
+
+    /// Refuses what is large and was not asked for.
+    fn check_asked(&mut self, command: Command, len: u32) {
+        if len > MAX_UNASKED_BYTES && !self.expected.has(command) {
+            let text = format!("{command} of {len} bytes that nobody asked for");
+            self.close(CloseReason::Protocol { code: "p2p.unasked", text }, false);
         }
     }
 
@@ -468,6 +479,7 @@ impl Session {
         let command = frame.command;
         let len = FRAME_HEADER_BYTES + frame.payload.len();
         self.received.add(command.class(), len as u64); // widening
+        self.check_asked(command, u32::try_from(frame.payload.len()).unwrap_or(u32::MAX));
         let message = match Message::decode(frame) {
             Ok(message) => message,
             Err(error) => return self.offended(now, &error),
@@ -841,3 +853,6 @@ fn is_request(command: Command) -> bool {
     ]
     .contains(&command)
 }
+
+#[cfg(test)]
+mod tests;

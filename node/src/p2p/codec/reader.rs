@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Command, FRAME_HEADER_BYTES, Frame, MAX_FRAME_PAYLOAD, Magic, checksum};
+use super::{Command, FRAME_HEADER_BYTES, Frame, MAX_UNKNOWN_PAYLOAD, Magic, checksum};
 use crate::p2p::error::WireError;
 
 /// Most bytes that the reader reserves ahead of what has arrived.
@@ -136,7 +136,7 @@ impl FrameReader {
         }
         let command = Command::from_wire(command)?;
         let len = u32::from_le_bytes(len);
-        let max = command.max_payload().unwrap_or(MAX_FRAME_PAYLOAD);
+        let max = command.max_payload().unwrap_or(MAX_UNKNOWN_PAYLOAD);
         if len > max {
             return Err(WireError::Length { command, len, max });
         }
@@ -155,7 +155,7 @@ fn take_front<'a>(input: &mut &'a [u8], wanted: usize) -> &'a [u8] {
 mod tests {
     use bytes::Bytes;
 
-    use super::{FrameReader, READ_AHEAD_BYTES};
+    use super::{FrameReader, MAX_UNKNOWN_PAYLOAD, READ_AHEAD_BYTES};
     use crate::p2p::codec::{Command, Frame, MAX_FRAME_PAYLOAD, Magic};
 
     const MAGIC: Magic = Magic::from_number(0x4d53_564d);
@@ -196,6 +196,9 @@ mod tests {
         let mut block = frame(Command::BLOCK, b"");
         block[16..20].copy_from_slice(&(MAX_FRAME_PAYLOAD + 1).to_le_bytes());
         assert_eq!(code_of(&block), "p2p.length");
+        let mut unknown = frame(Command::from_wire(*b"sendaddrv2\0\0").unwrap(), b"");
+        unknown[16..20].copy_from_slice(&(MAX_UNKNOWN_PAYLOAD + 1).to_le_bytes());
+        assert_eq!(code_of(&unknown), "p2p.length");
     }
 
     #[test]

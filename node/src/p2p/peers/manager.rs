@@ -14,14 +14,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::budget::Budgets;
 use super::dial::{Target, dial};
 use super::evict::{Candidate, choose};
 use super::task::PeerTask;
 use super::{ADDRESSES_FILE, BANS_FILE, NetworkConfig};
 use crate::p2p::addresses::{AddressBook, Group, is_public};
 use crate::p2p::api::{CloseReason, Direction, NetworkEvent, PeerFacts, PeerId};
-use crate::p2p::bans::BanList;
+use crate::p2p::bans::{BanList, household};
 use crate::p2p::message::{MAX_ADDRESSES, NetAddress, Services};
 use crate::p2p::network::{ManagerCommand, PeerControl, PeerLine, Shared, peer_line};
 use crate::p2p::session::{Random, SelfNonce, Session, SessionConfig};
@@ -105,7 +104,6 @@ pub(super) struct Manager {
     config: NetworkConfig,
     shared: Arc<Shared>,
     events: mpsc::Sender<NetworkEvent>,
-    budgets: Arc<Budgets>,
     book: AddressBook,
     bans: BanList,
     random: Random,
@@ -128,7 +126,6 @@ impl Manager {
         config: NetworkConfig,
         shared: Arc<Shared>,
         events: mpsc::Sender<NetworkEvent>,
-        budgets: Arc<Budgets>,
         book: AddressBook,
         bans: BanList,
         random: Random,
@@ -143,7 +140,6 @@ impl Manager {
             config,
             shared,
             events,
-            budgets,
             book,
             bans,
             random,
@@ -253,8 +249,13 @@ impl Manager {
         if self.bans.is_banned(address.ip(), unix_secs()) {
             return refuse(CloseReason::Banned);
         }
-        let of_ip = self.inbound().filter(|(_, c)| c.address.ip() == address.ip()).count();
+        let home = household(address.ip());
+        let of_ip = self.inbound().filter(|(_, c)| household(c.address.ip()) == home).count();
         if is_public(address.ip()) && of_ip >= self.config.max_inbound_per_ip {
+            return refuse(CloseReason::Full);
+        }
+        // Those that are leaving may wait for the node to hear of it: there must not be many.
+        if self.leaving() > self.config.max_inbound {
             return refuse(CloseReason::Full);
         }
         if self.inbound().count() >= self.config.max_inbound && !self.evict() {
@@ -286,6 +287,10 @@ impl Manager {
 
     fn inbound(&self) -> impl Iterator<Item = (&PeerId, &Connection)> {
         self.connections.iter().filter(|(_, c)| c.direction == Direction::Inbound && !c.is_leaving)
+    }
+
+    fn leaving(&self) -> usize {
+        self.connections.values().filter(|connection| connection.is_leaving).count()
     }
 
     /// Tells a connection to close; its place is free from now on.
@@ -343,7 +348,6 @@ impl Manager {
             line: line.clone(),
             end,
             shared: Arc::clone(&self.shared),
-            budgets: Arc::clone(&self.budgets),
             events: self.events.clone(),
             notes: self.notes.clone(),
             stop: self.stop.subscribe(),
@@ -541,7 +545,8 @@ impl Manager {
     fn ask_seeds(&mut self) {
         let now = Instant::now();
         let has_peers = self.connections.values().any(|c| c.direction.is_outbound() && c.is_open);
-        if self.config.seeds.is_empty() || has_peers || now < self.next_seeding {
+        let is_idle = self.config.seeds.is_empty() || self.config.max_outbound == 0;
+        if is_idle || has_peers || now < self.next_seeding {
             return;
         }
         self.next_seeding = now + SEED_EVERY;

@@ -8,23 +8,26 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep_until;
 
-use super::budget::{Budgets, share_kib};
 use super::manager::Note;
 use crate::p2p::api::{
     Charge, CloseReason, Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage,
 };
+use crate::p2p::budget::share_kib;
 use crate::p2p::message::{Encoded, Inventory};
 use crate::p2p::network::{LiveNumbers, PeerControl, PeerLine, PeerLineEnd, Shared};
 use crate::p2p::session::{Action, Session};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 16 * 1024;
+/// A wait of ours that is shorter changes nothing for the peer's clocks; else whoever gets many answers
+/// could take forever over a message.
+const EXCUSED: Duration = Duration::from_secs(1);
 /// Pieces that are written at once.
 const WRITE_SLICES: usize = 16;
 
@@ -39,7 +42,6 @@ pub(super) struct PeerTask {
     pub(super) line: PeerLine,
     pub(super) end: PeerLineEnd,
     pub(super) shared: Arc<Shared>,
-    pub(super) budgets: Arc<Budgets>,
     /// Bounded. When full, this peer is not read until there is room.
     pub(super) events: mpsc::Sender<NetworkEvent>,
     /// Bounded. When full, the task waits: the manager never waits for a peer.
@@ -56,7 +58,8 @@ struct Running {
     event: Option<NetworkEvent>,
     share: Option<OwnedSemaphorePermit>,
     wait: Option<MemoryWait>,
-    blocked: bool,
+    /// Since when nothing is read for a reason of ours.
+    blocked_since: Option<Instant>,
     facts: Option<Arc<PeerFacts>>,
     queued_before: usize,
     sent_before: u64,
@@ -85,7 +88,7 @@ impl PeerTask {
             event: None,
             share: None,
             wait: None,
-            blocked: false,
+            blocked_since: None,
             facts: None,
             queued_before: 0,
             sent_before: 0,
@@ -176,12 +179,17 @@ impl Running {
 
     /// Carries out actions and takes in what was read, until something has to be waited for.
     async fn advance(&mut self, now: Instant) -> Option<(CloseReason, bool)> {
-        let blocked = self.event.is_some() || self.wait.is_some();
-        if blocked || self.blocked {
+        let is_blocked = self.event.is_some() || self.wait.is_some();
+        if self.blocked_since.is_some_and(|since| now.duration_since(since) >= EXCUSED) {
             // Not reading was our fault: its clocks start again.
             self.task.session.excuse(now);
+            self.blocked_since = None;
         }
-        self.blocked = blocked;
+        self.blocked_since = match self.blocked_since {
+            _ if !is_blocked => None,
+            None => Some(now),
+            since => since,
+        };
         self.task.session.tick(now);
         loop {
             while self.event.is_none()
@@ -215,7 +223,7 @@ impl Running {
             return;
         }
         if let Some(kib) = share_kib(command, len) {
-            let pool = self.task.budgets.pool(self.task.direction.is_outbound());
+            let pool = self.task.shared.budgets.pool(self.task.direction.is_outbound());
             self.wait = Some(Box::pin(pool.acquire_many_owned(kib)));
         }
     }
@@ -256,7 +264,7 @@ impl Running {
         let blocks = items.iter().filter(|item| matches!(item, Inventory::Block(_))).count();
         self.task.direction == Direction::Inbound
             && blocks > 1
-            && self.task.budgets.upload().is_used_up(Instant::now())
+            && self.task.shared.budgets.upload().is_used_up(Instant::now())
     }
 
     fn read(&mut self) {
@@ -283,12 +291,12 @@ impl Running {
     fn publish(&mut self, now: Instant) {
         let session = &mut self.task.session;
         let (queued_messages, queued_bytes) = session.queued();
-        let congested = self.task.budgets.requeue(self.queued_before, queued_bytes);
+        let congested = self.task.shared.budgets.requeue(self.queued_before, queued_bytes);
         self.queued_before = queued_bytes;
         session.set_congested(congested);
         let (received, sent) = session.bytes();
         let (received, sent) = (*received, *sent);
-        self.task.budgets.upload().note(now, sent.total().saturating_sub(self.sent_before));
+        self.task.shared.budgets.upload().note(now, sent.total().saturating_sub(self.sent_before));
         self.sent_before = sent.total();
         let (best_ping, last_ping) = session.pings();
         let (last_block, last_tx) = session.merits();
@@ -313,9 +321,11 @@ impl Running {
 
     async fn finish(mut self, reason: CloseReason, ban: bool) {
         self.publish(Instant::now());
-        self.task.budgets.requeue(self.queued_before, 0);
+        self.task.shared.budgets.requeue(self.queued_before, 0);
         tracing::debug!(target: "p2p", peer = %self.task.id, %reason, ban, "closed");
-        if self.facts.is_some() {
+        if self.facts.is_none() {
+            self.task.shared.note_gone(&self.task.end.live);
+        } else {
             self.task.shared.remove(self.task.id);
             let peer = self.task.id;
             let disconnected = NetworkEvent::Disconnected { peer, reason: reason.clone() };

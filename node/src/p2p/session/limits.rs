@@ -35,6 +35,9 @@ pub const PORTION_ITEMS: usize = 8;
 pub const MAX_WAITING_REQUESTS: usize = 8192;
 /// The next portion is handed over when less than this waits to be written.
 pub const LOW_WATER_BYTES: usize = 512 * 1024;
+/// A block or transaction longer than this is taken only if it was asked for: nobody pushes them in
+/// earnest, and large messages share memory.
+pub const MAX_UNASKED_BYTES: u32 = 64 * 1024;
 /// Messages that may wait to be written, and bytes. The handle refuses long before; only answers that
 /// the session makes itself can get here, to a peer that sends and does not read.
 pub const MAX_OUTBOX_MESSAGES: usize = 1000;

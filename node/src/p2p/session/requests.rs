@@ -45,6 +45,15 @@ impl Expected {
         }
     }
 
+    /// Tells whether anything of a command was asked for.
+    pub(super) fn has(&self, command: Command) -> bool {
+        match command {
+            Command::BLOCK => self.blocks > 0,
+            Command::TX => self.transactions > 0,
+            _ => true,
+        }
+    }
+
     /// Tells whether a block was asked for, and counts it down.
     pub(super) const fn take_block(&mut self) -> bool {
         take_one(&mut self.blocks)

@@ -10,16 +10,27 @@ use crate::p2p::codec::Command;
 
 /// Messages up to this length take no share of the memory pools; what a peer can have of them is bounded
 /// by the one frame in progress and the length of the event queue.
-pub(super) const FREE_FRAME_BYTES: u32 = 64 * 1024;
+pub const FREE_FRAME_BYTES: u32 = 64 * 1024;
 /// Memory for larger messages of inbound peers, from their header on until the node has used them.
-pub(super) const INBOUND_POOL_KIB: u32 = 48 * 1024;
+pub const INBOUND_POOL_KIB: u32 = 48 * 1024;
 /// The same for peers that we chose: strangers cannot take it from them.
-pub(super) const OUTBOUND_POOL_KIB: u32 = 48 * 1024;
+pub const OUTBOUND_POOL_KIB: u32 = 48 * 1024;
 /// When more than this waits to be written to all peers together, each gets one item at a time.
-pub(super) const CONGESTED_BYTES: usize = 48 * 1024 * 1024;
+pub const CONGESTED_BYTES: usize = 48 * 1024 * 1024;
 
 /// A day, in which the upload budget holds.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Memory that large messages take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Messages of inbound peers on their way to the node, or still charged.
+    pub inbound_bytes: usize,
+    /// The same for peers that we chose.
+    pub outbound_bytes: usize,
+    /// What waits to be written to all peers. Blocks that go to several are counted for each.
+    pub queued_bytes: usize,
+}
 
 /// What all peer tasks share.
 #[derive(Debug)]
@@ -54,6 +65,18 @@ impl Budgets {
             self.queued.fetch_sub(before - after, Ordering::Relaxed)
         };
         old > CONGESTED_BYTES
+    }
+
+    /// Returns how much is taken of everything.
+    pub(super) fn memory(&self) -> Memory {
+        let used = |pool: &Semaphore, kib: u32| {
+            (kib as usize).saturating_sub(pool.available_permits()).saturating_mul(1024) // 49,152
+        };
+        Memory {
+            inbound_bytes: used(&self.inbound, INBOUND_POOL_KIB),
+            outbound_bytes: used(&self.outbound, OUTBOUND_POOL_KIB),
+            queued_bytes: self.queued.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) const fn upload(&self) -> &Upload {
