@@ -356,3 +356,107 @@ impl<D: Disk> Blocks<D> {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mvs_primitives::hash::BlockHash;
+    use mvs_primitives::height::Height;
+
+    use super::{Blocks, Position, RecordHead};
+    use crate::sim::SimDisk;
+
+    fn bytes(number: u32) -> Vec<u8> {
+        vec![number as u8; 40_000 + number as usize]
+    }
+
+    fn write(blocks: &Blocks<SimDisk>, at: &mut Position, number: u32) -> RecordHead {
+        let hash = BlockHash::from_bytes([number as u8; 32]);
+        let height = Height::new(number);
+        let place = blocks.append(at, height, hash, &bytes(number)).unwrap();
+        RecordHead { height, hash, place }
+    }
+
+    fn found(blocks: &Blocks<SimDisk>) -> Vec<RecordHead> {
+        let mut found = Vec::new();
+        blocks
+            .scan(&mut |head| {
+                found.push(head);
+                Ok(())
+            })
+            .unwrap();
+        found
+    }
+
+    #[test]
+    fn blocks_come_back_from_files_of_bounded_length() {
+        let disk = SimDisk::new(1);
+        let blocks = Blocks::new(disk.clone(), 7, 256 << 10);
+        let mut at = Position::START;
+        let written: Vec<_> = (0..20).map(|number| write(&blocks, &mut at, number)).collect();
+        assert!(blocks.numbers().unwrap().len() >= 4);
+        for (name, len) in disk.files() {
+            assert!(len <= 256 << 10, "{name}: {len}");
+        }
+        let again = Blocks::new(disk, 7, 256 << 10);
+        for head in &written {
+            let expected = (head.clone(), bytes(head.height.value()));
+            assert_eq!(again.read(&head.place).unwrap(), expected);
+            assert_eq!(Position::after(&head.place).file, head.place.file);
+        }
+        assert_eq!(found(&again), written);
+    }
+
+    #[test]
+    fn what_was_overwritten_is_not_found_again() {
+        let disk = SimDisk::new(2);
+        let blocks = Blocks::new(disk, 7, 256 << 10);
+        let mut at = Position::START;
+        let first = write(&blocks, &mut at, 0);
+        let (mut other, after) = (at, at);
+        (1..12).for_each(|number| {
+            write(&blocks, &mut at, number);
+        });
+        blocks.remove_after(after).unwrap();
+        let second = write(&blocks, &mut other, 50);
+        let heads = found(&blocks);
+        assert_eq!(heads[..2], [first, second]);
+        // Records behind it parse only where they were written.
+        for head in &heads[2..] {
+            assert_eq!(blocks.read(&head.place).unwrap().1, bytes(head.height.value()));
+        }
+    }
+
+    #[test]
+    fn damage_is_found_and_stepped_over() {
+        let disk = SimDisk::new(3);
+        let blocks = Blocks::new(disk.clone(), 7, 1 << 20);
+        let mut at = Position::START;
+        let written: Vec<_> = (0..5).map(|number| write(&blocks, &mut at, number)).collect();
+        let place = written[2].place;
+        for at in [place.offset + 3, place.offset + 60, place.offset + 30_000] {
+            assert!(disk.corrupt("blocks/00000.blk", at, 1));
+            assert!(!blocks.is_intact(&place).unwrap());
+            assert_eq!(blocks.read(&place).unwrap_err().code(), "store.corrupt");
+            assert_eq!(found(&blocks), [&written[..2], &written[3..]].concat());
+            assert!(disk.corrupt("blocks/00000.blk", at, 1));
+        }
+        let padding = place.offset + 64 + u64::from(place.bytes);
+        assert!(padding % 8 != 0);
+        blocks.check_padding(&place).unwrap();
+        assert!(disk.corrupt("blocks/00000.blk", padding, 1));
+        assert!(blocks.check_padding(&place).is_err());
+        let mut elsewhere = place;
+        elsewhere.offset += 8;
+        assert!(!blocks.is_intact(&elsewhere).unwrap());
+        elsewhere.file = 9;
+        assert!(!blocks.is_intact(&elsewhere).unwrap());
+    }
+
+    #[test]
+    fn another_network_is_refused() {
+        let disk = SimDisk::new(4);
+        let head = write(&Blocks::new(disk.clone(), 7, 0), &mut Position::START.clone(), 1);
+        let error = Blocks::new(disk, 8, 0).read(&head.place).unwrap_err();
+        assert_eq!(error.code(), "store.other_network");
+    }
+}

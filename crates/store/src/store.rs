@@ -107,7 +107,8 @@ impl<D: Disk> Chain<D> {
         let blocks = view.tip.map_or(0, |tip| tip.height.value().saturating_add(1));
         let mut more = vec![0u32; view.files.hashes.shard_count()];
         for height in view.final_count()..blocks.saturating_sub(self.undo_horizon) {
-            let hash = view.with_info(Height::new(height), |info| view.files.hash_of(&info.hash))?;
+            let hash =
+                view.with_info(Height::new(height), |info| view.files.hash_of(&info.hash))?;
             let shard = hash.map_or(0, |hash| hash >> (64 - u32::from(HASH_TABLE.shard_bits)));
             if let Some(count) = usize::try_from(shard).ok().and_then(|shard| more.get_mut(shard)) {
                 *count = count.saturating_add(1);

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use mvs_consensus::block::connect_genesis;
 use mvs_consensus::params::{Params, PowDifficulty};
 use mvs_consensus::subsidy::block_subsidy;
-use mvs_pow::CacheSet;
+use mvs_pow::{CacheSet, Effort, Epoch, Job, boundary, search_light};
 use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::encode::Encode;
 use mvs_primitives::hash::{MerkleRoot, MixHash};
@@ -21,7 +22,21 @@ use testkit::chain::{FAR_FUTURE, MemoryChain};
 
 const DEPTH: u32 = 8_000;
 
-/// Extends a chain by blocks that pay a person; the first nonce seals each.
+/// At difficulty 1 every nonce seals: one is tried.
+fn seal(header: &mut Header, caches: &CacheSet) {
+    let epoch = Epoch::of_block(u64::from(header.number.value())).unwrap();
+    let job = Job {
+        seal_hash: *header.seal_hash().as_bytes(),
+        boundary: boundary(header.bits.value()),
+        start: 0,
+        count: 1,
+    };
+    let cache = caches.get(epoch).unwrap();
+    let outcome = search_light(&cache, &job, &Effort::default(), &AtomicBool::new(false));
+    header.mix_hash = MixHash::from_bytes(outcome.found.first().unwrap().seal.mix_hash);
+}
+
+/// Extends a chain by blocks that pay a person.
 fn extend(chain: &mut MemoryChain, count: u32, person: u8) {
     let params = chain.params().clone();
     let caches = Arc::clone(chain.caches());
@@ -42,7 +57,8 @@ fn extend(chain: &mut MemoryChain, count: u32, person: u8) {
             number,
         };
         let draft = BlockDraft { header, transactions: vec![coinbase(number, vec![output])] };
-        let block = draft.seal(&caches);
+        let mut block = draft.unsealed();
+        seal(&mut block.header, &caches);
         last = block.header.clone();
         raw.push(block.to_bytes());
     }

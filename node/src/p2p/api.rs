@@ -100,8 +100,7 @@ impl PeerFacts {
         self.services.has(Services::EXTENSIONS)
     }
 
-    /// Returns how many headers one message to this peer may carry. From a peer without our extensions
-    /// expect 10 or 500 at a time, whatever was asked for (p2p.md 11.4).
+    /// Returns how many headers one message to this peer may carry.
     pub const fn max_headers(&self) -> usize {
         if self.has_extensions() {
             super::message::MAX_HEADERS_EXTENDED
@@ -121,8 +120,7 @@ impl PeerFacts {
 /// Frames, counts and lengths are sound and the rate limits are kept; nothing else is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerMessage {
-    /// Headers, asked for or not. At most
-    /// [`MAX_HEADERS_ACCEPTED`](super::message::MAX_HEADERS_ACCEPTED), and not empty.
+    /// Headers, asked for or not. At most [`PeerFacts::max_headers`]; the order is the peer's affair.
     Headers(Vec<HeaderEntry>),
     /// A block, asked for or not.
     Block(RawBlock),

@@ -102,7 +102,7 @@ commands! {
     /// Asks for headers.
     GETHEADERS = "getheaders", LOCATOR;
     /// Headers, asked for or announced.
-    HEADERS = "headers", MAX_FRAME_PAYLOAD;
+    HEADERS = "headers", 3 + 2000 * (148 + 5);
     /// A block.
     BLOCK = "block", MAX_FRAME_PAYLOAD;
     /// A transaction.

@@ -34,11 +34,8 @@ pub const MAX_INVENTORY: usize = 50_000;
 pub const MAX_LOCATOR_HASHES: usize = 101;
 /// Most headers that go to a peer without our extensions (p2p.md 7.1).
 pub const MAX_HEADERS: usize = 500;
-/// Most headers that go to a peer with our extensions.
+/// Most headers in one message between nodes that both announce our extensions.
 pub const MAX_HEADERS_EXTENDED: usize = 2000;
-/// Most headers that are accepted: what fits into the largest payload. The first node announces all
-/// blocks of a reorganisation in one message, however many (p2p.md 7.2).
-pub const MAX_HEADERS_ACCEPTED: usize = 12_079;
 
 /// Where to go on from: hashes of the sender's chain, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -139,7 +136,7 @@ impl Message {
             Command::NOTFOUND => Self::NotFound(list(command, bytes, MAX_INVENTORY)?),
             Command::GETHEADERS => Self::GetHeaders(locator(command, bytes)?),
             Command::GETBLOCKS => Self::GetBlocks(locator(command, bytes)?),
-            Command::HEADERS => Self::Headers(list(command, bytes, MAX_HEADERS_ACCEPTED)?),
+            Command::HEADERS => Self::Headers(list(command, bytes, MAX_HEADERS_EXTENDED)?),
             Command::BLOCK => Self::Block(RawBlock::from_wire(payload.clone()).map_err(at)?),
             Command::TX => Self::Tx(RawTx::from_wire(payload.clone()).map_err(at)?),
             Command::MEMPOOL => empty(bytes, Self::MemPool).map_err(at)?,

@@ -17,7 +17,7 @@ use super::view::Order;
 use super::{FOLDER, Pair};
 use crate::backing::{Backing, Disk};
 use crate::error::StoreError;
-use crate::file_head::FileHead;
+use crate::file_head::{FileHead, HEAD_BYTES};
 
 const KIND: [u8; 8] = *b"MVSIXRUN";
 
@@ -213,6 +213,15 @@ impl<D: Disk> Run<D> {
 
     /// Compares every page with its checksum, and the order of all keys.
     pub(super) fn check(&self) -> Result<(), StoreError> {
+        let name = run_name(self.meta.number);
+        let mut gap = [0u8; PAGE_BYTES - HEAD_BYTES as usize]; // 4,032
+        self.file
+            .read(HEAD_BYTES, &mut gap)
+            .map_err(|error| StoreError::io("read", &name, error))?;
+        if gap.iter().any(|byte| *byte != 0) {
+            let what = "something stands where nothing should";
+            return Err(StoreError::corrupt(name, HEAD_BYTES, what));
+        }
         let mut last: Option<Vec<u8>> = None;
         for page in 0..self.meta.pages {
             let in_order = self.with_page(page, |page| {
@@ -223,7 +232,6 @@ impl<D: Disk> Run<D> {
                 })
             })?;
             if !in_order {
-                let name = run_name(self.meta.number);
                 return Err(StoreError::corrupt(name, 0, "keys of the index are out of order"));
             }
         }

@@ -96,4 +96,3 @@ fn a_damaged_block_ends_the_chain_below_it() {
     }
     assert_sound(&store);
 }
-
