@@ -11,12 +11,13 @@ use super::find::Seeds;
 use super::head::{self, HeadBody, HeadFile, Limbo};
 use super::live::{self, LiveEditor};
 use super::log::{
-    LIVE_FOLDER, LOG_FOLDER, Log, LogKind, Place, Segment, SegmentSet, record_at, record_must_be,
+    LIVE_FOLDER, LOG_FOLDER, Log, LogKind, Place, Salts, Segment, SegmentSet, record_at,
+    record_must_be,
 };
 use super::snapshot::Shared;
 use super::table::{Table, Touched};
 use super::types::{Opened, Recovery, ReplayedBlock, Tip};
-use super::{Engine, EngineError, Note, Options};
+use super::{Damaged, Engine, EngineError, Note, Options};
 use crate::backing::Disk;
 use crate::layout::{record, segment};
 
@@ -46,20 +47,38 @@ impl<D: Disk> Engine<D> {
         options: Options,
         recovery: &mut dyn Recovery,
     ) -> Result<(Self, Opened), EngineError> {
+        Self::open_with(disk, options, recovery, None)
+    }
+
+    pub(super) fn open_with(
+        disk: D,
+        options: Options,
+        recovery: &mut dyn Recovery,
+        damaged_part: Option<Damaged>,
+    ) -> Result<(Self, Opened), EngineError> {
         let lock = prepare(&disk, &options)?;
         match newest_head(&disk, &options)? {
             None => Self::create(disk, options, lock),
             Some(start) => {
                 let Start { generation, mut body, damaged } = start;
-                let index =
-                    Table::open(&disk, INDEX_FOLDER, options.index, body.seeds.salt, &body.index)?;
+                let index = if damaged_part == Some(Damaged::Index) {
+                    body.index_salt = super::bytes::u64_at(&random(&disk)?, 0);
+                    Table::create(&disk, INDEX_FOLDER, options.index, body.index_salt)?
+                } else {
+                    let state = &body.index;
+                    Table::open(&disk, INDEX_FOLDER, options.index, body.index_salt, state)?
+                };
                 let aux = std::mem::take(&mut body.aux);
                 let clean = body.clean;
+                let maps = damaged_part == Some(Damaged::LiveMaps);
+                if maps {
+                    body.maps_salt = super::bytes::u64_at(&random(&disk)?, 0);
+                }
                 let mut engine =
-                    Self::from_head(disk, options, lock, generation, body, index, false)?;
+                    Self::from_head(disk, options, lock, generation, body, index, maps)?;
                 recovery.checkpoint(engine.tip, &aux)?;
                 drop(aux);
-                let opened = engine.replay(recovery, clean)?;
+                let opened = engine.replay(recovery, clean, damaged_part)?;
                 if damaged {
                     // Cut short while it was written; the next checkpoint takes its name.
                     let name = head::name(generation + 1);
@@ -82,7 +101,9 @@ impl<D: Disk> Engine<D> {
         let word = |bytes: &[u8; 16], at: usize| super::bytes::u64_at(bytes, at);
         let (first, second) = (random(&disk)?, random(&disk)?);
         let seeds = Seeds { hash: [word(&first, 0), word(&first, 8)], salt: word(&second, 0) };
-        let index = Table::create(&disk, INDEX_FOLDER, options.index, seeds.salt)?;
+        let third = random(&disk)?;
+        let (maps_salt, index_salt) = (word(&third, 0), word(&third, 8));
+        let index = Table::create(&disk, INDEX_FOLDER, options.index, index_salt)?;
         let body = HeadBody {
             seeds,
             clean: false,
@@ -96,6 +117,8 @@ impl<D: Disk> Engine<D> {
             segments: Vec::new(),
             ring: Vec::new(),
             limbo: Vec::new(),
+            maps_salt,
+            index_salt,
             index: index.state(),
             aux: Vec::new(),
         };
@@ -117,16 +140,16 @@ impl<D: Disk> Engine<D> {
         index: Table<D>,
         fresh_maps: bool,
     ) -> Result<Self, EngineError> {
-        let salt = body.seeds.salt;
+        let salts = Salts { log: body.seeds.salt, maps: body.maps_salt };
         let random = random(&disk)?;
         let epoch = super::bytes::u64_at(&random, 0);
-        let mut log = Log::new(disk.clone(), options.clone(), salt, epoch);
+        let mut log = Log::new(disk.clone(), options.clone(), salts, epoch);
         let mut books = BTreeMap::new();
         for entry in &body.segments {
             let segment = if fresh_maps {
-                Segment::open_fresh(&disk, &options, salt, entry.number)?
+                Segment::open_fresh(&disk, &options, salts, entry.number)?
             } else {
-                Segment::open(&disk, &options, salt, entry.number)?
+                Segment::open(&disk, &options, salts, entry.number)?
             };
             log.add(segment);
             books.insert(entry.number, *entry);
@@ -154,6 +177,8 @@ impl<D: Disk> Engine<D> {
             running: None,
             moved_coins: 0,
             removed_segments: 0,
+            translated_coins: 0,
+            index_salt: body.index_salt,
         })
     }
 
@@ -162,15 +187,21 @@ impl<D: Disk> Engine<D> {
         &mut self,
         recovery: &mut dyn Recovery,
         clean: bool,
+        damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
         let (accepted, batches) = self.scan(recovery)?;
         let changes = self.replay_books(&accepted, recovery)?;
         self.remove_strangers()?;
         self.log.end_here()?;
-        if accepted.is_empty() {
+        if accepted.is_empty() && damaged_part.is_none() {
             return Ok(Opened { created: false, clean, batches: 0, replayed_bytes: 0 });
         }
-        self.replay_index(&accepted, changes)?;
+        if damaged_part != Some(Damaged::Index) {
+            self.replay_index(&accepted, changes)?;
+        }
+        if let Some(part) = damaged_part {
+            self.rebuild(part)?;
+        }
         self.recount()?;
         let mut published = self.shared.published();
         published.tip = self.tip;
@@ -229,8 +260,8 @@ impl<D: Disk> Engine<D> {
             if u32::from(number) < self.log.next {
                 continue;
             }
-            let salt = self.shared.seeds.salt;
-            match Segment::open_fresh(&self.disk, &self.options, salt, number) {
+            let salts = self.log.salts();
+            match Segment::open_fresh(&self.disk, &self.options, salts, number) {
                 Err(EngineError::Corrupt { .. }) => {}
                 opened => {
                     unknown.insert(number, opened?);
