@@ -550,6 +550,15 @@ pub(super) fn record_at<D: Disk>(
     segment: &Segment<D>,
     offset: u32,
 ) -> Result<Option<(RecordHeader, View<'_, D>)>, EngineError> {
+    let found = known_record(segment, offset)?;
+    Ok(found.filter(|(_, view)| super::codec::is_whole(view, segment.salts.log)))
+}
+
+/// As [`record_at`], for a record whose checksum has been checked a moment ago.
+pub(super) fn known_record<D: Disk>(
+    segment: &Segment<D>,
+    offset: u32,
+) -> Result<Option<(RecordHeader, View<'_, D>)>, EngineError> {
     let left = segment.file.len().saturating_sub(u64::from(offset));
     if left < record::HEADER_BYTES as u64 {
         return Ok(None);
@@ -566,9 +575,6 @@ pub(super) fn record_at<D: Disk>(
         .file
         .view(u64::from(offset), header.bytes as usize)
         .map_err(|e| segment.read_error(e))?;
-    if !super::codec::is_whole(&view, segment.salts.log) {
-        return Ok(None);
-    }
     Ok(Some((header, view)))
 }
 

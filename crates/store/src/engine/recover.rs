@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::codec::{
     self, BlockRecord, MoveRecord, RecordHeader, UndoRecord, cold_entries, offset_of, offsets_in,
-    position_of, segment_of, spent_in, walk_entries,
+    position_of, segment_of, spent_in, walk_entries, walk_keys,
 };
 use super::find::Seeds;
 use super::head::{self, HeadBody, HeadFile, Limbo};
 use super::live::{self, LiveEditor};
 use super::log::{
-    LIVE_FOLDER, LOG_FOLDER, Log, LogKind, Place, Salts, Segment, SegmentSet, record_at,
-    record_must_be,
+    LIVE_FOLDER, LOG_FOLDER, Log, LogKind, Place, Salts, Segment, SegmentSet, known_record,
+    record_at, record_must_be,
 };
 use super::snapshot::Shared;
 use super::table::{Table, Touched};
@@ -315,7 +315,10 @@ impl<D: Disk> Engine<D> {
     ) -> Result<bool, EngineError> {
         for (position, header) in group {
             let segments = Arc::clone(&self.log.segments);
-            let view = record_must_be(&segments, *position, header.kind)?;
+            let Some(segment) = segments.get(segment_of(*position)) else { return Ok(false) };
+            let Some((_, view)) = known_record(segment, offset_of(*position))? else {
+                return Ok(false);
+            };
             let whole = match header.kind {
                 record::KIND_BLOCK => match BlockRecord::from_disk(&view) {
                     Some(block) => recovery.body_is_intact(&block.body)?,
@@ -558,28 +561,39 @@ impl<D: Disk> Engine<D> {
         for pass in 0..passes {
             // Hashes are spread evenly, so parts of equal width hold about equally many.
             let part = |hash: u64| ((u128::from(hash) * u128::from(passes)) >> 64) as u64;
-            let mut seen: Vec<(u64, u64)> = Vec::new();
+            // Sorted as numbers: the hash's top 30 bits, 42 of the position, 33 of the order in which it
+            // happened, and one for what happened.
+            let mut seen: Vec<u128> = Vec::new();
             let mut order = 0_u64;
             for &at in accepted {
                 self.changes_of(at, &mut |hash, position, present| {
-                    if part(hash) == pass {
-                        // The hash's top 30 bits, then 33 bits of order, then what happened.
+                    if part(hash >> 34 << 34) == pass {
                         order += 1;
-                        seen.push((hash >> 34 << 34 | order << 1 | u64::from(present), position));
+                        let pair = u128::from(hash >> 34) << 42 | u128::from(position);
+                        seen.push(pair << 34 | u128::from(order << 1 | u64::from(present)));
                     }
                 })?;
             }
-            seen.sort_unstable_by_key(|&(mark, position)| (mark >> 34, position, mark));
+            seen.sort_unstable();
+            // The last change of a pair is what counts.
+            let last = seen
+                .iter()
+                .enumerate()
+                .filter(|&(i, mark)| seen.get(i + 1).is_none_or(|next| next >> 34 != mark >> 34));
             let mut touched: Vec<Touched> = Vec::new();
-            for (mark, payload) in seen {
-                let hash = mark >> 34 << 34;
-                // The last change of a pair is what counts.
-                match touched.last_mut() {
-                    Some(last) if last.hash == hash && last.payload == payload => {
-                        last.present = mark & 1 != 0;
-                    }
-                    _ => touched.push(Touched { hash, payload, present: mark & 1 != 0 }),
+            for (_, mark) in last {
+                // The bits that were put together above.
+                let pair = mark >> 34;
+                let change = Touched {
+                    hash: ((pair >> 42) as u64) << 34,
+                    payload: pair as u64 & ((1 << 42) - 1),
+                    present: mark & 1 != 0,
+                };
+                if touched.last().is_some_and(|other| other.hash >> 56 != change.hash >> 56) {
+                    self.shared.index.replay(&mut touched)?;
+                    touched.clear();
                 }
+                touched.push(change);
             }
             self.shared.index.replay(&mut touched)?;
         }
@@ -592,17 +606,16 @@ impl<D: Disk> Engine<D> {
         let seeds = &self.shared.seeds;
         let corrupt = || Self::corrupt_at(at, "record");
         let Some(segment) = segments.get(segment_of(at)) else { return Err(corrupt()) };
-        let (header, view) = record_at(segment, offset_of(at))?.ok_or_else(corrupt)?;
+        let (header, view) = known_record(segment, offset_of(at))?.ok_or_else(corrupt)?;
         match header.kind {
             record::KIND_BLOCK => {
                 let block = BlockRecord::from_disk(&view).ok_or_else(corrupt)?;
                 for coin in spent_in(block.spent) {
                     emit(coin.hash, coin.position, false);
                 }
-                walk_entries(block.created, block.created_at, |entry| {
-                    emit(seeds.hash(&entry.key), at + u64::from(entry.at), true);
-                    Ok::<(), EngineError>(())
-                })?;
+                walk_keys(block.created, block.created_at, |entry, key| {
+                    emit(seeds.hash(key), at + u64::from(entry), true);
+                });
             }
             record::KIND_UNDO => {
                 let undo = UndoRecord::from_disk(&view).ok_or_else(corrupt)?;
