@@ -254,9 +254,10 @@ fn main() {
     drop(engine);
     println!("drop {:?}", t.elapsed());
     for _ in 0..2 {
-        let t = Instant::now();
+        let (t, cpu) = (Instant::now(), clock(ClockId::ProcessCPUTime));
         let (engine, opened) = Engine::open(disk.clone(), options.clone(), &mut ()).unwrap();
-        println!("reopened in {:?} {opened:?} {}", t.elapsed(), anonymous());
+        let cpu = clock(ClockId::ProcessCPUTime) - cpu;
+        println!("reopened in {:?} (cpu {cpu:?}) {opened:?} {}", t.elapsed(), anonymous());
         let t = Instant::now();
         engine.close(Vec::new(), Box::new(|| Ok(()))).unwrap();
         println!("closed in {:?}", t.elapsed());

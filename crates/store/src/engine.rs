@@ -27,6 +27,7 @@ mod live;
 mod log;
 mod options;
 mod overlay;
+mod rebuild;
 mod recover;
 mod snapshot;
 mod table;
@@ -39,6 +40,7 @@ pub use batch::Batch;
 pub use check::VisitCoin;
 pub use error::EngineError;
 pub use options::{Options, TableOptions};
+pub use rebuild::Damaged;
 pub use snapshot::{CoinSnapshot, Reader};
 pub use table::{Candidates, HASH_BITS, Table, TableState, Touched};
 pub use types::{
@@ -81,6 +83,8 @@ pub struct Engine<D: Disk> {
     running: Option<Running>,
     moved_coins: u64,
     removed_segments: u64,
+    translated_coins: u64,
+    index_salt: u64,
 }
 
 impl<D: Disk> Engine<D> {
@@ -179,6 +183,7 @@ impl<D: Disk> Engine<D> {
             checkpoints: self.generation,
             moved_coins: self.moved_coins,
             removed_segments: self.removed_segments,
+            translated_coins: self.translated_coins,
         }
     }
 }

@@ -340,11 +340,13 @@ impl<'e, D: Disk> Batch<'e, D> {
             .limbo
             .iter()
             .find(|l| l.victim == number && (l.from..l.to).contains(&offset))
+            .copied()
             .ok_or_else(corrupt)?;
         if !self.limbo.contains_key(&limbo.record) {
             let kept = kept_coins(&self.engine.log.segments, limbo.record)?;
             self.limbo.insert(limbo.record, kept);
         }
+        self.engine.translated_coins += 1;
         let kept = self.limbo.get(&limbo.record);
         kept.and_then(|kept| kept.get(&offset)).copied().ok_or_else(corrupt)
     }

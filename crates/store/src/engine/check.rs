@@ -136,7 +136,7 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Positions of the coins that a block which can be undone has spent.
-    fn spent_by(&self, at: u64) -> Result<Vec<u64>, EngineError> {
+    pub(super) fn spent_by(&self, at: u64) -> Result<Vec<u64>, EngineError> {
         let view = record_must_be(&self.log.segments, at, record::KIND_BLOCK)?;
         let block = BlockRecord::from_disk(&view).ok_or_else(|| Self::no_coin(at))?;
         Ok(spent_in(block.spent).map(|spent| spent.position).collect())

@@ -104,6 +104,8 @@ impl<D: Disk> Engine<D> {
                 .collect(),
             ring: self.ring.iter().copied().collect(),
             limbo: self.limbo.clone(),
+            maps_salt: self.log.salts().maps,
+            index_salt: self.index_salt,
             index: index.clone(),
             aux,
         };

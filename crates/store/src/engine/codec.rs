@@ -231,6 +231,21 @@ pub(super) fn walk_entries<'a, E>(
     Ok(true)
 }
 
+/// Walks the keys of a list that [`walk_entries`] has found well formed: offset from `base`, key.
+pub(super) fn walk_keys(list: &[u8], base: u32, mut visit: impl FnMut(u32, &Key)) {
+    let mut at = 0_usize;
+    while let Some(group) = list.get(at..).and_then(|rest| rest.get(..36)) {
+        at += 36;
+        for _ in 0..u32_at(group, 32) {
+            let Some(head) = list.get(at..).and_then(EntryHead::from_disk) else { return };
+            let Some(key) = head.key(group) else { return };
+            // Offsets are below 2^26.
+            visit(base + at as u32, &key);
+            at += head.entry_bytes();
+        }
+    }
+}
+
 fn entry_in(list: &[u8], start: usize, at: usize, base: u32) -> Option<Entry<'_>> {
     let head = EntryHead::from_disk(list.get(at..)?)?;
     if head.back as usize != at - start {

@@ -57,6 +57,11 @@ pub(super) struct HeadBody {
     /// Positions of the block records that can be undone, lowest first.
     pub(super) ring: Vec<u64>,
     pub(super) limbo: Vec<Limbo>,
+    /// Goes into the checksums of live maps; see [`super::log::Salts`].
+    pub(super) maps_salt: u64,
+    /// Goes into the checksums of the index, and changes when it is built anew: files left half-done are
+    /// then no index.
+    pub(super) index_salt: u64,
     pub(super) index: TableState,
     pub(super) aux: Vec<u8>,
 }
@@ -133,6 +138,8 @@ impl HeadBody {
             out.extend(limbo.stamp.to_le_bytes());
             out.extend(limbo.record.to_le_bytes());
         }
+        out.extend(self.maps_salt.to_le_bytes());
+        out.extend(self.index_salt.to_le_bytes());
         self.index.to_disk(&mut out);
         out.extend((self.aux.len() as u64).to_le_bytes());
         out.extend(&self.aux);
@@ -179,6 +186,7 @@ impl HeadBody {
                 record: reader.u64()?,
             });
         }
+        let (maps_salt, index_salt) = (reader.u64()?, reader.u64()?);
         let index = TableState::from_disk(&mut reader.0)?;
         let aux_bytes = usize::try_from(reader.u64()?).ok()?;
         let aux = reader.take(aux_bytes)?.to_vec();
@@ -195,6 +203,8 @@ impl HeadBody {
             segments,
             ring,
             limbo,
+            maps_salt,
+            index_salt,
             index,
             aux,
         })
@@ -326,6 +336,8 @@ mod tests {
             segments: vec![SegmentEntry { number: 4, heights: 9, ..SegmentEntry::default() }; 2],
             ring: vec![10, 11],
             limbo: vec![Limbo { victim: 1, from: 2, to: 3, stamp: 4, record: 5 }],
+            maps_salt: 66,
+            index_salt: 77,
             index: TableState { shards: vec![(6, 100), (7, 200)] },
             aux: vec![1, 2, 3],
         }

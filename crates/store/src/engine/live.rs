@@ -58,7 +58,7 @@ fn load<D: Disk>(segment: &Segment<D>, number: u64) -> Result<Line, EngineError>
     let line = segment.live.load(number).map_err(|e| EngineError::io("read", &name(), e))?;
     let mut bare = line;
     bare[0] &= !CHECKSUM_MASK;
-    if checksum(segment.salt, segment.number, number, &bare) != line[0] & CHECKSUM_MASK {
+    if checksum(segment.salts.maps, segment.number, number, &bare) != line[0] & CHECKSUM_MASK {
         return Err(EngineError::Corrupt {
             file: name(),
             offset: number * 64,
@@ -162,7 +162,7 @@ impl<D: Disk> LiveEditor<D> {
     pub(super) fn flush(&mut self) -> Result<(), EngineError> {
         if let Some(hand) = self.hand.take().filter(|hand| hand.changed) {
             let segment = &hand.segment;
-            let line = sealed(segment.salt, segment.number, hand.number, hand.line);
+            let line = sealed(segment.salts.maps, segment.number, hand.number, hand.line);
             segment.live.store(hand.number, &line).map_err(|e| {
                 EngineError::io("write", &Segment::<D>::live_name(segment.number), e)
             })?;

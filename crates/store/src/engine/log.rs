@@ -40,6 +40,15 @@ impl LogKind {
     }
 }
 
+/// Seeds of checksums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Salts {
+    /// Of segments and records.
+    pub(super) log: u64,
+    /// Of live maps. It changes when they are built anew: files left half-done are then no maps.
+    pub(super) maps: u64,
+}
+
 /// One file of the log with its live map.
 pub(super) struct Segment<D: Disk> {
     pub(super) number: u16,
@@ -50,7 +59,7 @@ pub(super) struct Segment<D: Disk> {
     pub(super) name: String,
     pub(super) file: D::File,
     pub(super) live: D::Table,
-    pub(super) salt: u64,
+    pub(super) salts: Salts,
 }
 
 impl<D: Disk> Segment<D> {
@@ -79,41 +88,42 @@ impl<D: Disk> Segment<D> {
     pub(super) fn open(
         disk: &D,
         options: &Options,
-        salt: u64,
+        salts: Salts,
         number: u16,
     ) -> Result<Self, EngineError> {
-        let (file, head) = Self::open_file(disk, options, salt, number)?;
+        let (file, head) = Self::open_file(disk, options, salts.log, number)?;
         let live_name = Self::live_name(number);
         let lines = live::line_count(head.capacity);
         let live = disk
             .open_table(&live_name, lines)
             .map_err(|e| missing(&live_name, e, "live map is missing"))?;
-        Ok(Self::with(file, live, head, number, salt))
+        Ok(Self::with(file, live, head, number, salts))
     }
 
     /// Opens a segment that no checkpoint knows, with a new live map.
     pub(super) fn open_fresh(
         disk: &D,
         options: &Options,
-        salt: u64,
+        salts: Salts,
         number: u16,
     ) -> Result<Self, EngineError> {
-        let (file, head) = Self::open_file(disk, options, salt, number)?;
-        let live = live::create::<D>(disk, &Self::live_name(number), number, head.capacity, salt)?;
-        Ok(Self::with(file, live, head, number, salt))
+        let (file, head) = Self::open_file(disk, options, salts.log, number)?;
+        let live =
+            live::create::<D>(disk, &Self::live_name(number), number, head.capacity, salts.maps)?;
+        Ok(Self::with(file, live, head, number, salts))
     }
 
-    fn with(file: D::File, live: D::Table, head: Head, number: u16, salt: u64) -> Self {
+    fn with(file: D::File, live: D::Table, head: Head, number: u16, salts: Salts) -> Self {
         let name = Self::log_name(number);
         let Head { kind, before, capacity } = head;
-        Self { number, kind, before, capacity, name, file, live, salt }
+        Self { number, kind, before, capacity, name, file, live, salts }
     }
 
     /// Reads the header again; whether it says what it must.
     pub(super) fn header_is_whole(&self, options: &Options) -> Result<bool, EngineError> {
         let mut bytes = [0; segment::HEADER_BYTES];
         self.file.read(0, &mut bytes).map_err(|e| self.read_error(e))?;
-        let head = Head::from_disk(&bytes, options, self.salt, self.number);
+        let head = Head::from_disk(&bytes, options, self.salts.log, self.number);
         Ok(head.is_some_and(|head| {
             (head.kind, head.before, head.capacity) == (self.kind, self.before, self.capacity)
         }))
@@ -241,7 +251,7 @@ pub(super) struct Mark {
 pub(super) struct Log<D: Disk> {
     disk: D,
     options: Options,
-    salt: u64,
+    salts: Salts,
     epoch: u64,
     pub(super) segments: Arc<SegmentSet<D>>,
     pub(super) blocks: Place,
@@ -256,11 +266,11 @@ pub(super) struct Log<D: Disk> {
 }
 
 impl<D: Disk> Log<D> {
-    pub(super) fn new(disk: D, options: Options, salt: u64, epoch: u64) -> Self {
+    pub(super) fn new(disk: D, options: Options, salts: Salts, epoch: u64) -> Self {
         Self {
             disk,
             options,
-            salt,
+            salts,
             epoch,
             segments: Arc::default(),
             blocks: Place::default(),
@@ -270,6 +280,10 @@ impl<D: Disk> Log<D> {
             unsynced: BTreeSet::new(),
             folder_unsynced: false,
         }
+    }
+
+    pub(super) fn salts(&self) -> Salts {
+        self.salts
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -396,17 +410,17 @@ impl<D: Disk> Log<D> {
             .map_err(|e| EngineError::io("create", &name, e))?;
         let bytes = needed.max(self.piece(0, head.capacity)).min(head.capacity);
         file.grow(u64::from(bytes)).map_err(|e| EngineError::io("grow", &name, e))?;
-        file.write(0, &head.to_disk(&self.options, self.salt, number))
+        file.write(0, &head.to_disk(&self.options, self.salts.log, number))
             .map_err(|e| EngineError::io("write", &name, e))?;
         let live = live::create::<D>(
             &self.disk,
             &Segment::<D>::live_name(number),
             number,
             head.capacity,
-            self.salt,
+            self.salts.maps,
         )?;
         let head = Head { ..*head };
-        Ok(Segment::with(file, live, head, number, self.salt))
+        Ok(Segment::with(file, live, head, number, self.salts))
     }
 
     /// Appends a record whose header is filled in here: its position and checksum.
@@ -433,7 +447,7 @@ impl<D: Disk> Log<D> {
             before,
             checksum: 0,
         };
-        let sum = seal(buf, &header, self.salt);
+        let sum = seal(buf, &header, self.salts.log);
         let (segment, offset) = self.place(kind, bytes)?;
         let end = offset + bytes;
         if u64::from(end) > segment.file.len() {
@@ -536,6 +550,15 @@ pub(super) fn record_at<D: Disk>(
     segment: &Segment<D>,
     offset: u32,
 ) -> Result<Option<(RecordHeader, View<'_, D>)>, EngineError> {
+    let found = known_record(segment, offset)?;
+    Ok(found.filter(|(_, view)| super::codec::is_whole(view, segment.salts.log)))
+}
+
+/// As [`record_at`], for a record whose checksum has been checked a moment ago.
+pub(super) fn known_record<D: Disk>(
+    segment: &Segment<D>,
+    offset: u32,
+) -> Result<Option<(RecordHeader, View<'_, D>)>, EngineError> {
     let left = segment.file.len().saturating_sub(u64::from(offset));
     if left < record::HEADER_BYTES as u64 {
         return Ok(None);
@@ -552,9 +575,6 @@ pub(super) fn record_at<D: Disk>(
         .file
         .view(u64::from(offset), header.bytes as usize)
         .map_err(|e| segment.read_error(e))?;
-    if !super::codec::is_whole(&view, segment.salt) {
-        return Ok(None);
-    }
     Ok(Some((header, view)))
 }
 

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use super::codec::{
     self, BlockRecord, MoveRecord, RecordHeader, UndoRecord, cold_entries, offset_of, offsets_in,
-    position_of, segment_of, spent_in, walk_entries,
+    position_of, segment_of, spent_in, walk_entries, walk_keys,
 };
 use super::find::Seeds;
 use super::head::{self, HeadBody, HeadFile, Limbo};
 use super::live::{self, LiveEditor};
 use super::log::{
-    LIVE_FOLDER, LOG_FOLDER, Log, LogKind, Place, Segment, SegmentSet, record_at, record_must_be,
+    LIVE_FOLDER, LOG_FOLDER, Log, LogKind, Place, Salts, Segment, SegmentSet, known_record,
+    record_at, record_must_be,
 };
 use super::snapshot::Shared;
 use super::table::{Table, Touched};
 use super::types::{Opened, Recovery, ReplayedBlock, Tip};
-use super::{Engine, EngineError, Note, Options};
+use super::{Damaged, Engine, EngineError, Note, Options};
 use crate::backing::Disk;
 use crate::layout::{record, segment};
 
@@ -46,20 +47,38 @@ impl<D: Disk> Engine<D> {
         options: Options,
         recovery: &mut dyn Recovery,
     ) -> Result<(Self, Opened), EngineError> {
+        Self::open_with(disk, options, recovery, None)
+    }
+
+    pub(super) fn open_with(
+        disk: D,
+        options: Options,
+        recovery: &mut dyn Recovery,
+        damaged_part: Option<Damaged>,
+    ) -> Result<(Self, Opened), EngineError> {
         let lock = prepare(&disk, &options)?;
         match newest_head(&disk, &options)? {
             None => Self::create(disk, options, lock),
             Some(start) => {
                 let Start { generation, mut body, damaged } = start;
-                let index =
-                    Table::open(&disk, INDEX_FOLDER, options.index, body.seeds.salt, &body.index)?;
+                let index = if damaged_part == Some(Damaged::Index) {
+                    body.index_salt = super::bytes::u64_at(&random(&disk)?, 0);
+                    Table::create(&disk, INDEX_FOLDER, options.index, body.index_salt)?
+                } else {
+                    let state = &body.index;
+                    Table::open(&disk, INDEX_FOLDER, options.index, body.index_salt, state)?
+                };
                 let aux = std::mem::take(&mut body.aux);
                 let clean = body.clean;
+                let maps = damaged_part == Some(Damaged::LiveMaps);
+                if maps {
+                    body.maps_salt = super::bytes::u64_at(&random(&disk)?, 0);
+                }
                 let mut engine =
-                    Self::from_head(disk, options, lock, generation, body, index, false)?;
+                    Self::from_head(disk, options, lock, generation, body, index, maps)?;
                 recovery.checkpoint(engine.tip, &aux)?;
                 drop(aux);
-                let opened = engine.replay(recovery, clean)?;
+                let opened = engine.replay(recovery, clean, damaged_part)?;
                 if damaged {
                     // Cut short while it was written; the next checkpoint takes its name.
                     let name = head::name(generation + 1);
@@ -82,7 +101,9 @@ impl<D: Disk> Engine<D> {
         let word = |bytes: &[u8; 16], at: usize| super::bytes::u64_at(bytes, at);
         let (first, second) = (random(&disk)?, random(&disk)?);
         let seeds = Seeds { hash: [word(&first, 0), word(&first, 8)], salt: word(&second, 0) };
-        let index = Table::create(&disk, INDEX_FOLDER, options.index, seeds.salt)?;
+        let third = random(&disk)?;
+        let (maps_salt, index_salt) = (word(&third, 0), word(&third, 8));
+        let index = Table::create(&disk, INDEX_FOLDER, options.index, index_salt)?;
         let body = HeadBody {
             seeds,
             clean: false,
@@ -96,6 +117,8 @@ impl<D: Disk> Engine<D> {
             segments: Vec::new(),
             ring: Vec::new(),
             limbo: Vec::new(),
+            maps_salt,
+            index_salt,
             index: index.state(),
             aux: Vec::new(),
         };
@@ -117,16 +140,16 @@ impl<D: Disk> Engine<D> {
         index: Table<D>,
         fresh_maps: bool,
     ) -> Result<Self, EngineError> {
-        let salt = body.seeds.salt;
+        let salts = Salts { log: body.seeds.salt, maps: body.maps_salt };
         let random = random(&disk)?;
         let epoch = super::bytes::u64_at(&random, 0);
-        let mut log = Log::new(disk.clone(), options.clone(), salt, epoch);
+        let mut log = Log::new(disk.clone(), options.clone(), salts, epoch);
         let mut books = BTreeMap::new();
         for entry in &body.segments {
             let segment = if fresh_maps {
-                Segment::open_fresh(&disk, &options, salt, entry.number)?
+                Segment::open_fresh(&disk, &options, salts, entry.number)?
             } else {
-                Segment::open(&disk, &options, salt, entry.number)?
+                Segment::open(&disk, &options, salts, entry.number)?
             };
             log.add(segment);
             books.insert(entry.number, *entry);
@@ -154,6 +177,8 @@ impl<D: Disk> Engine<D> {
             running: None,
             moved_coins: 0,
             removed_segments: 0,
+            translated_coins: 0,
+            index_salt: body.index_salt,
         })
     }
 
@@ -162,15 +187,21 @@ impl<D: Disk> Engine<D> {
         &mut self,
         recovery: &mut dyn Recovery,
         clean: bool,
+        damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
         let (accepted, batches) = self.scan(recovery)?;
         let changes = self.replay_books(&accepted, recovery)?;
         self.remove_strangers()?;
         self.log.end_here()?;
-        if accepted.is_empty() {
+        if accepted.is_empty() && damaged_part.is_none() {
             return Ok(Opened { created: false, clean, batches: 0, replayed_bytes: 0 });
         }
-        self.replay_index(&accepted, changes)?;
+        if damaged_part != Some(Damaged::Index) {
+            self.replay_index(&accepted, changes)?;
+        }
+        if let Some(part) = damaged_part {
+            self.rebuild(part)?;
+        }
         self.recount()?;
         let mut published = self.shared.published();
         published.tip = self.tip;
@@ -229,8 +260,8 @@ impl<D: Disk> Engine<D> {
             if u32::from(number) < self.log.next {
                 continue;
             }
-            let salt = self.shared.seeds.salt;
-            match Segment::open_fresh(&self.disk, &self.options, salt, number) {
+            let salts = self.log.salts();
+            match Segment::open_fresh(&self.disk, &self.options, salts, number) {
                 Err(EngineError::Corrupt { .. }) => {}
                 opened => {
                     unknown.insert(number, opened?);
@@ -284,7 +315,10 @@ impl<D: Disk> Engine<D> {
     ) -> Result<bool, EngineError> {
         for (position, header) in group {
             let segments = Arc::clone(&self.log.segments);
-            let view = record_must_be(&segments, *position, header.kind)?;
+            let Some(segment) = segments.get(segment_of(*position)) else { return Ok(false) };
+            let Some((_, view)) = known_record(segment, offset_of(*position))? else {
+                return Ok(false);
+            };
             let whole = match header.kind {
                 record::KIND_BLOCK => match BlockRecord::from_disk(&view) {
                     Some(block) => recovery.body_is_intact(&block.body)?,
@@ -527,28 +561,39 @@ impl<D: Disk> Engine<D> {
         for pass in 0..passes {
             // Hashes are spread evenly, so parts of equal width hold about equally many.
             let part = |hash: u64| ((u128::from(hash) * u128::from(passes)) >> 64) as u64;
-            let mut seen: Vec<(u64, u64)> = Vec::new();
+            // Sorted as numbers: the hash's top 30 bits, 42 of the position, 33 of the order in which it
+            // happened, and one for what happened.
+            let mut seen: Vec<u128> = Vec::new();
             let mut order = 0_u64;
             for &at in accepted {
                 self.changes_of(at, &mut |hash, position, present| {
-                    if part(hash) == pass {
-                        // The hash's top 30 bits, then 33 bits of order, then what happened.
+                    if part(hash >> 34 << 34) == pass {
                         order += 1;
-                        seen.push((hash >> 34 << 34 | order << 1 | u64::from(present), position));
+                        let pair = u128::from(hash >> 34) << 42 | u128::from(position);
+                        seen.push(pair << 34 | u128::from(order << 1 | u64::from(present)));
                     }
                 })?;
             }
-            seen.sort_unstable_by_key(|&(mark, position)| (mark >> 34, position, mark));
+            seen.sort_unstable();
+            // The last change of a pair is what counts.
+            let last = seen
+                .iter()
+                .enumerate()
+                .filter(|&(i, mark)| seen.get(i + 1).is_none_or(|next| next >> 34 != mark >> 34));
             let mut touched: Vec<Touched> = Vec::new();
-            for (mark, payload) in seen {
-                let hash = mark >> 34 << 34;
-                // The last change of a pair is what counts.
-                match touched.last_mut() {
-                    Some(last) if last.hash == hash && last.payload == payload => {
-                        last.present = mark & 1 != 0;
-                    }
-                    _ => touched.push(Touched { hash, payload, present: mark & 1 != 0 }),
+            for (_, mark) in last {
+                // The bits that were put together above.
+                let pair = mark >> 34;
+                let change = Touched {
+                    hash: ((pair >> 42) as u64) << 34,
+                    payload: pair as u64 & ((1 << 42) - 1),
+                    present: mark & 1 != 0,
+                };
+                if touched.last().is_some_and(|other| other.hash >> 56 != change.hash >> 56) {
+                    self.shared.index.replay(&mut touched)?;
+                    touched.clear();
                 }
+                touched.push(change);
             }
             self.shared.index.replay(&mut touched)?;
         }
@@ -561,17 +606,16 @@ impl<D: Disk> Engine<D> {
         let seeds = &self.shared.seeds;
         let corrupt = || Self::corrupt_at(at, "record");
         let Some(segment) = segments.get(segment_of(at)) else { return Err(corrupt()) };
-        let (header, view) = record_at(segment, offset_of(at))?.ok_or_else(corrupt)?;
+        let (header, view) = known_record(segment, offset_of(at))?.ok_or_else(corrupt)?;
         match header.kind {
             record::KIND_BLOCK => {
                 let block = BlockRecord::from_disk(&view).ok_or_else(corrupt)?;
                 for coin in spent_in(block.spent) {
                     emit(coin.hash, coin.position, false);
                 }
-                walk_entries(block.created, block.created_at, |entry| {
-                    emit(seeds.hash(&entry.key), at + u64::from(entry.at), true);
-                    Ok::<(), EngineError>(())
-                })?;
+                walk_keys(block.created, block.created_at, |entry, key| {
+                    emit(seeds.hash(key), at + u64::from(entry), true);
+                });
             }
             record::KIND_UNDO => {
                 let undo = UndoRecord::from_disk(&view).ok_or_else(corrupt)?;

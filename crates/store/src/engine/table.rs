@@ -497,12 +497,20 @@ impl<D: Disk> Table<D> {
         let mut lines = before.clone();
         // Tags do not depend on the size.
         let slot_of = |t: &Touched| shard_shape.tag(t.hash) << PAYLOAD_BITS | t.payload;
-        for t in touched {
-            // Past lines that say that nothing passed them, too: they may be older or newer.
-            let slot = slot_of(t);
-            for number in shape.path(slot >> PAYLOAD_BITS) {
-                // Below the number of lines, which are in memory.
-                lines::take(&mut lines[number as usize], slot);
+        // Wherever they lie: lines that say that nothing passed them may be older or newer.
+        let mut slots: Vec<u64> = touched.iter().map(slot_of).collect();
+        slots.sort_unstable();
+        // A small filter first: most slots were not touched.
+        let mut filter = vec![0_u64; 1024];
+        let bit = |slot: u64| (slot.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize;
+        for &slot in &slots {
+            filter[bit(slot) / 64] |= 1 << (bit(slot) % 64);
+        }
+        for place in lines.iter_mut().flat_map(|line| &mut line[1..]) {
+            let slot = *place;
+            let maybe = slot != 0 && filter[bit(slot) / 64] >> (bit(slot) % 64) & 1 != 0;
+            if maybe && slots.binary_search(&slot).is_ok() {
+                *place = 0;
             }
         }
         shape.count_passed(&mut lines);

@@ -263,4 +263,6 @@ pub struct Stats {
     pub moved_coins: u64,
     /// Segments removed since opening.
     pub removed_segments: u64,
+    /// Spent coins that an undo put back from where cleaning had taken them, since opening.
+    pub translated_coins: u64,
 }

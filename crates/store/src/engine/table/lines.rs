@@ -141,7 +141,7 @@ pub(super) fn passed(line: &Line) -> u64 {
     line[0] >> PASSED_SHIFT & PASSED_MAX
 }
 
-/// Changes that count. At most 16 lines of 7 pairs pass a line, so it cannot overflow; a count
+/// Changes that count. At most 63 lines of 7 pairs pass a line, so it cannot overflow; a count
 /// that would fall below zero stays, which [`super::Table::check`] shows.
 pub(super) fn add_passed(line: &mut Line, more: i64) {
     let count = passed(line).saturating_add_signed(more).min(PASSED_MAX);

@@ -1,7 +1,7 @@
 //! A byte that changed on the disk is found by `check`, and no look-up takes it for a coin or for no
 //! coin.
 
-use super::model::{Chain, Model, nothing, perform, plan};
+use super::model::{Chain, Model, assert_same, assert_sound, nothing, perform, plan};
 use super::*;
 use crate::sim::SimDisk;
 
@@ -139,4 +139,45 @@ fn other_formats_networks_and_folders_are_refused() {
     assert_eq!(second.err().map(|e| e.code()), Some("store.locked"));
     drop(open);
     Engine::open(disk, options, &mut ()).unwrap();
+}
+
+/// Index and live maps are each built anew from the other and the log, after a crash too.
+#[test]
+fn damaged_tables_are_rebuilt() {
+    for seed in 20..20 + times(8, 1) {
+        let (disk, options, model) = filled(seed, seed % 3 == 0);
+        for (part, folder) in [(Damaged::Index, "index/"), (Damaged::LiveMaps, "live/")] {
+            let image = disk.kill_image();
+            for (name, len) in image.files().iter().filter(|(name, _)| name.starts_with(folder)) {
+                for offset in (0..*len).step_by(50) {
+                    image.corrupt(name, offset, 0xff);
+                }
+            }
+            assert_damaged(&image, &options, &model);
+            let mut chain = Chain::default();
+            let rebuilt = Engine::open_rebuilding(image.clone(), options.clone(), part, &mut chain);
+            let (mut engine, _) = rebuilt.unwrap();
+            assert_same(&engine, &model);
+            assert_sound(&engine);
+            assert_eq!(chain.0, Chain::of(&model).0);
+            // Without the checkpoint, what is half-done is never taken for whole.
+            assert_damaged(&image.kill_image(), &options, &model);
+            engine.checkpoint(chain.aux(), nothing()).unwrap();
+            drop(engine);
+            let (engine, _) = Engine::open(image, options.clone(), &mut ()).unwrap();
+            assert_same(&engine, &model);
+            assert_sound(&engine);
+        }
+    }
+}
+
+fn assert_damaged(image: &SimDisk, options: &Options, model: &Model) {
+    match Engine::open(image.kill_image(), options.clone(), &mut ()) {
+        Err(error) => assert_eq!(error.code(), "store.corrupt"),
+        Ok((engine, _)) => {
+            let mut found = 0;
+            engine.check(&mut |_, _| {}, &mut |_| found += 1).unwrap();
+            assert!(found > 0 || model.coins.is_empty());
+        }
+    }
 }
