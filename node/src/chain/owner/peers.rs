@@ -1,7 +1,6 @@
 //! What peers say, and what is said to them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use mvs_consensus::block::ConnectedBlock;
 use mvs_primitives::hash::BlockHash;
@@ -21,7 +20,6 @@ const MOST_ANNOUNCED: usize = 16;
 /// What the owner knows of a peer.
 #[derive(Debug)]
 pub(super) struct PeerState {
-    pub(super) facts: Arc<PeerFacts>,
     /// Headers of it are being verified.
     pub(super) is_verifying: bool,
     /// Headers that came in the meantime.
@@ -33,7 +31,7 @@ pub(super) struct PeerState {
 impl Owner {
     pub(super) fn on_network(&mut self, event: NetworkEvent) -> Result<(), ChainError> {
         match event {
-            NetworkEvent::Connected(facts) => self.on_connected(facts),
+            NetworkEvent::Connected(facts) => self.on_connected(&facts),
             NetworkEvent::Disconnected { peer, reason } => {
                 tracing::debug!(target: "chain", %peer, %reason, "peer gone");
                 self.peers.remove(&peer);
@@ -75,7 +73,7 @@ impl Owner {
         Ok(())
     }
 
-    fn on_connected(&mut self, facts: Arc<PeerFacts>) {
+    fn on_connected(&mut self, facts: &PeerFacts) {
         let view = PeerView {
             start_height: facts.start_height,
             our_start_height: facts.our_start_height,
@@ -89,8 +87,7 @@ impl Owner {
             self.planner.peer_connected(facts.id, view);
         }
         let peer = facts.id;
-        let state =
-            PeerState { facts, is_verifying: false, headers: VecDeque::new(), fee_filter: 0 };
+        let state = PeerState { is_verifying: false, headers: VecDeque::new(), fee_filter: 0 };
         self.peers.insert(peer, state);
         if self.takes_transactions() {
             self.send(peer, &Message::MemPool);
