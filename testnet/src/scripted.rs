@@ -11,6 +11,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use mvs_primitives::block::Block;
+use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::hash::sha256d;
 
 use crate::peer::{Introduction, PATIENCE};
@@ -444,8 +446,10 @@ impl Conversation {
 
     fn give_headers(&self, shared: &Shared, payload: &[u8]) -> Result<()> {
         let (locator, stop) = wire::parse_locator(payload)?;
-        let limit = self.known_to_us.max(1).ilog2() + 12;
-        ensure!(locator.len() as u64 <= u64::from(limit), "a locator of {}", locator.len());
+        // Without blocks the first node's own limit is a mishap that lets everything pass.
+        let limit = self.known_to_us.checked_ilog2().map(|log| u64::from(log) + 12);
+        let count = locator.len() as u64; // widening
+        ensure!(limit.is_none_or(|limit| count <= limit), "a locator of {count}");
         let answer = shared.state.look(|state| {
             let tree = &state.tree;
             if locator.last().is_some_and(|last| !tree.has(last)) {
@@ -494,7 +498,13 @@ impl Conversation {
                     self.reply(shared, "notfound", &wire::inventory([(kind, hash)]));
                 }
                 (INV_TX, _, Some(transaction)) => self.reply(shared, "tx", &transaction),
-                // Unknown transactions and kinds get no answer.
+                (INV_TX, _, None) => {
+                    // Unknown transactions get no answer.
+                    if let Some(bytes) = shared.state.look(|state| mined(&state.tree, &hash)) {
+                        self.reply(shared, "tx", &bytes);
+                    }
+                }
+                // Nor do unknown kinds.
                 _ => {}
             }
         }
@@ -566,6 +576,15 @@ impl Conversation {
         }
         Ok(())
     }
+}
+
+/// Looks for a transaction in the blocks of the main chain.
+fn mined(tree: &Served, txid: &Hash) -> Option<Vec<u8>> {
+    tree.main().iter().find_map(|hash| {
+        let block = Block::decode(tree.block(hash)?).ok()?;
+        let found = block.transactions.iter().find(|tx| tx.txid().as_bytes() == txid)?;
+        Some(found.to_bytes())
+    })
 }
 
 /// Adds a block and announces it to everybody but who has it already.
