@@ -18,6 +18,7 @@ pub mod make_chain;
 pub mod node;
 pub mod peer;
 pub mod proxy;
+pub mod scenario;
 pub mod scripted;
 pub mod served;
 pub mod status;

@@ -9,9 +9,9 @@ use mvs_consensus::params::Params;
 use mvs_consensus::params::chain_spec::ChainSpec;
 use mvs_pow::CacheSet;
 use mvs_primitives::amount::Amount;
+use mvs_primitives::block::Block;
 use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::height::Height;
-use mvs_primitives::block::Block;
 use testkit::build::BlockDraft;
 use testkit::chain::{FAR_FUTURE, MemoryChain};
 use testkit::history::{History, census};
@@ -101,12 +101,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn write(
-        &mut self,
-        blocks: u32,
-        path: &Path,
-        progress: &mut dyn FnMut(u32),
-    ) -> Result<Made> {
+    fn write(&mut self, blocks: u32, path: &Path, progress: &mut dyn FnMut(u32)) -> Result<Made> {
         let mut writer = Writer::create(path)?;
         let (mut transactions, mut bytes, mut left) = (0, 0, blocks);
         while left > 0 {

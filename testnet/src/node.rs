@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -53,13 +53,18 @@ pub fn program() -> Result<Option<Program>> {
 ///
 /// # Panics
 /// When it is there and does not build: that is a failure and no reason to skip.
-#[expect(clippy::print_stderr, reason = "a check that does not run must be seen")]
 pub fn program_or_skip(what: &str) -> Option<Program> {
     let found = program().expect("the node's program builds");
     if found.is_none() {
-        eprintln!("SKIPPED {what}: this tree has no mvs-node program yet (node/src/bin)");
+        loudly(&format!("SKIPPED {what}: this tree has no mvs-node program yet (node/src/bin)"));
     }
     found
+}
+
+/// Says something on stderr past the test harness, which hides what a passing test prints.
+pub fn loudly(what: &str) {
+    // Without a stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 fn find_program() -> Result<Option<PathBuf>> {
@@ -342,7 +347,7 @@ impl Node {
     pub fn restart(&mut self) -> Result<()> {
         self.spawn()?;
         until("the node to answer", START_LIMIT, || {
-            if let Ok(Some(status)) = self.exited() {
+            if let Ok(Some(status)) = self.ended() {
                 return Seen::Done(Err(anyhow::anyhow!("the node ended: {status}")));
             }
             match self.status() {
@@ -365,7 +370,11 @@ impl Node {
         Ok(())
     }
 
-    fn exited(&mut self) -> Result<Option<ExitStatus>> {
+    /// Returns how the process ended, if it has.
+    ///
+    /// # Errors
+    /// When none was started.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.as_mut().context("the node does not run")?.try_wait()?)
     }
 
@@ -455,7 +464,7 @@ impl Node {
         let pid = i32::try_from(self.pid()?).ok().and_then(Pid::from_raw).context("a number")?;
         let start = Instant::now();
         kill_process(pid, signal)?;
-        let status = until("the node to stop", STOP_LIMIT, || match self.exited() {
+        let status = until("the node to stop", STOP_LIMIT, || match self.ended() {
             Ok(status) => Seen::maybe(status, || "it runs".into()),
             Err(error) => Seen::NotYet(error.to_string()),
         })

@@ -262,11 +262,7 @@ fn run_channel(shared: &Arc<Shared>, stream: TcpStream) -> Result<()> {
     end.with_context(|| format!("peer {}", channel.theirs.user_agent))
 }
 
-fn shake(
-    shared: &Shared,
-    wire: &mut Wire,
-    introduction: &Introduction,
-) -> Result<Option<Version>> {
+fn shake(shared: &Shared, wire: &mut Wire, introduction: &Introduction) -> Result<Option<Version>> {
     let _sent = wire.send("version", &introduction.version());
     let (mut theirs, mut confirmed) = (None, false);
     while theirs.is_none() || !confirmed {
@@ -516,9 +512,9 @@ impl Conversation {
         if !shared.habits.follows {
             return;
         }
-        let wanted: Vec<Hash> = shared.state.look(|state| {
-            hashes.into_iter().filter(|hash| !state.tree.has(hash)).collect()
-        });
+        let wanted: Vec<Hash> = shared
+            .state
+            .look(|state| hashes.into_iter().filter(|hash| !state.tree.has(hash)).collect());
         let fresh: Vec<Hash> =
             wanted.into_iter().filter(|hash| self.pending.insert(*hash)).collect();
         if !fresh.is_empty() {
@@ -541,7 +537,8 @@ impl Conversation {
 
     fn take_inventory(&mut self, shared: &Shared, payload: &[u8]) -> Result<()> {
         let items = wire::parse_inventory(payload)?;
-        let of = |wanted: u32| items.iter().filter(move |(kind, _)| *kind == wanted).map(|(_, h)| *h);
+        let of =
+            |wanted: u32| items.iter().filter(move |(kind, _)| *kind == wanted).map(|(_, h)| *h);
         let missing: Vec<Hash> = shared.state.look(|state| {
             of(INV_TX).filter(|txid| !state.transactions.contains_key(txid)).collect()
         });

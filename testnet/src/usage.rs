@@ -33,11 +33,7 @@ pub fn memory(pid: u32) -> Result<Memory> {
         let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         Ok(kilobytes.with_context(|| format!("no {name} in the status of {pid}"))? * 1024)
     };
-    Ok(Memory {
-        resident: field("VmRSS:")?,
-        peak: field("VmHWM:")?,
-        anonymous: field("RssAnon:")?,
-    })
+    Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")?, anonymous: field("RssAnon:")? })
 }
 
 /// Starts the peak of a process's memory again from what is resident now.

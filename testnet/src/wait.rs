@@ -126,8 +126,8 @@ mod tests {
         let watched = Arc::new(Watched::new(0));
         let other = Arc::clone(&watched);
         let changer = std::thread::spawn(move || (0..4).for_each(|_| other.change(|n| *n += 1)));
-        let found = watched
-            .wait("four", Duration::from_secs(60), |n| Seen::so(*n == 4, || n.to_string()));
+        let found =
+            watched.wait("four", Duration::from_secs(60), |n| Seen::so(*n == 4, || n.to_string()));
         changer.join().unwrap();
         found.unwrap();
     }

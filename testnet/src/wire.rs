@@ -30,9 +30,27 @@ pub const INV_BLOCK: u32 = 2;
 /// The commands that the first node dispatches at protocol 70012 (p2p.md 4). It drops a peer that
 /// sends anything else.
 pub const KNOWN_COMMANDS: [&str; 21] = [
-    "version", "verack", "addr", "getaddr", "ping", "pong", "inv", "getdata", "notfound",
-    "getblocks", "getheaders", "headers", "block", "tx", "mempool", "sendheaders", "reject",
-    "filterload", "filteradd", "filterclear", "merkleblock",
+    "version",
+    "verack",
+    "addr",
+    "getaddr",
+    "ping",
+    "pong",
+    "inv",
+    "getdata",
+    "notfound",
+    "getblocks",
+    "getheaders",
+    "headers",
+    "block",
+    "tx",
+    "mempool",
+    "sendheaders",
+    "reject",
+    "filterload",
+    "filteradd",
+    "filterclear",
+    "merkleblock",
 ];
 
 /// How long a peer may refuse to take bytes before a writer gives up.
@@ -168,7 +186,15 @@ impl Writer {
     /// # Errors
     /// When the other side is gone or takes no bytes.
     pub fn send(&mut self, command: &str, payload: &[u8]) -> Result<()> {
-        self.stream.write_all(&frame(self.magic, command, payload)).context("cannot send")
+        self.send_raw(&frame(self.magic, command, payload))
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When the other side is gone or takes no bytes.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stream.write_all(bytes).context("cannot send")
     }
 
     /// Ends the connection.

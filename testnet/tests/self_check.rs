@@ -56,7 +56,14 @@ fn one_scripted_node_follows_another_through_a_proxy() {
     let follower = first_node(0);
     follower.dial(proxy.address()).unwrap();
     let waited = follower.wait_for_tip(&source.tip().1, PATIENCE);
-    assert!(waited.is_ok(), "{waited:?} {:?} {:?} {:?} {:?}", source.heard(), follower.heard(), source.complaints(), follower.complaints());
+    assert!(
+        waited.is_ok(),
+        "{waited:?} {:?} {:?} {:?} {:?}",
+        source.heard(),
+        follower.heard(),
+        source.complaints(),
+        follower.complaints()
+    );
     assert_eq!(follower.tip().0, 700);
 
     // What is announced arrives; what is announced during a partition arrives when it heals.

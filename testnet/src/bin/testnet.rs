@@ -3,11 +3,12 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use testnet::make_chain::{self, Plan};
+use testnet::{bench, node};
 
 /// Networks of real node processes: makes chains and measures.
 #[derive(Parser)]
@@ -37,6 +38,52 @@ enum Command {
         #[arg(long, value_name = "ONE,TWO", value_parser = parse_branches)]
         branches: Option<(u32, u32)>,
     },
+    /// Measures: prints lines `bench=NAME value=N unit=U reference=N ratio=R`.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Sync of 20,000 blocks between two nodes, against the import of the same file.
+    Sync {
+        /// A file of `make-chain`; made and kept in the temporary folder if not given.
+        #[arg(long, value_name = "FILE")]
+        chain: Option<PathBuf>,
+    },
+    /// Sync of the recorded chain, against the first node: speed, processor, memory, disk.
+    Reference,
+    /// How much later the second of two nodes announces a block.
+    Relay {
+        /// Blocks to relay.
+        #[arg(long, default_value_t = 200)]
+        blocks: u32,
+    },
+    /// A reorganisation over the wire whose transactions go back to the pool.
+    Reorganisation {
+        /// Blocks that are taken back.
+        #[arg(long, default_value_t = 8_000)]
+        depth: u32,
+    },
+    /// What an idle node with eight peers moves.
+    Idle {
+        /// How long to watch.
+        #[arg(long, default_value_t = 600)]
+        secs: u64,
+    },
+}
+
+fn measure(bench: &Bench) -> Result<()> {
+    let program = node::program()?.context("this tree has no mvs-node program yet")?;
+    let figures = match bench {
+        Bench::Sync { chain } => bench::sync(&program, chain.as_deref())?,
+        Bench::Reference => bench::reference(&program)?,
+        Bench::Relay { blocks } => bench::relay(&program, *blocks)?,
+        Bench::Reorganisation { depth } => bench::reorganisation(&program, *depth)?,
+        Bench::Idle { secs } => bench::idle(&program, Duration::from_secs(*secs))?,
+    };
+    figures.iter().for_each(|figure| println!("{figure}"));
+    Ok(())
 }
 
 fn parse_branches(text: &str) -> Result<(u32, u32)> {
@@ -46,6 +93,7 @@ fn parse_branches(text: &str) -> Result<(u32, u32)> {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
+        Command::Bench(bench) => measure(&bench),
         Command::MakeChain { blocks, seed, out, branches } => {
             let start = Instant::now();
             let plan = Plan { blocks, seed, branches };
