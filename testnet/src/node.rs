@@ -260,6 +260,7 @@ pub struct Node {
     pub setup: Setup,
     program: Program,
     child: Option<Child>,
+    watchdog: Option<Watchdog>,
     folder: TempDir,
     port: u16,
     http: SocketAddr,
@@ -284,7 +285,7 @@ impl Node {
         let folder = tempfile::Builder::new().prefix("mvs-testnet-").tempdir()?;
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let (program, port) = (program.clone(), free_port()?);
-        Ok(Self { setup, program, child: None, folder, port, http })
+        Ok(Self { setup, program, child: None, watchdog: None, folder, port, http })
     }
 
     /// Returns where it listens for peers.
@@ -366,7 +367,8 @@ impl Node {
         ensure!(self.child.is_none(), "the node runs already");
         let log = File::options().create(true).append(true).open(self.log())?;
         let copy = log.try_clone()?;
-        self.child = Some(self.command().stdout(log).stderr(copy).spawn()?);
+        let child = self.child.insert(self.command().stdout(log).stderr(copy).spawn()?);
+        self.watchdog = Some(Watchdog::over(child.id())?);
         Ok(())
     }
 
@@ -375,7 +377,11 @@ impl Node {
     /// # Errors
     /// When none was started.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        Ok(self.child.as_mut().context("the node does not run")?.try_wait()?)
+        let status = self.child.as_mut().context("the node does not run")?.try_wait()?;
+        if status.is_some() {
+            self.watchdog = None;
+        }
+        Ok(status)
     }
 
     /// Returns the end of its log.
@@ -443,6 +449,7 @@ impl Node {
     /// When it does not run.
     pub fn kill(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the node does not run")?;
+        self.watchdog = None;
         child.kill()?;
         child.wait()?;
         Ok(())
@@ -469,6 +476,7 @@ impl Node {
             Err(error) => Seen::NotYet(error.to_string()),
         })
         .with_context(|| self.tail())?;
+        self.watchdog = None;
         self.child = None;
         Ok((status, start.elapsed()))
     }
@@ -500,6 +508,31 @@ impl Drop for Node {
             // It may have ended by itself, which is as good.
             let _ = self.kill();
         }
+    }
+}
+
+/// Kills a process when this one is gone, however it went: a test that is killed leaves nothing behind.
+#[derive(Debug)]
+struct Watchdog(Child);
+
+impl Watchdog {
+    fn over(pid: u32) -> Result<Self> {
+        // Its standard input ends when this process does.
+        let child = Command::new("sh")
+            .args(["-c", "read -r _; kill -9 \"$0\"", &pid.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        // First the dog, so that it never bites a stranger with a number that was given out again.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
