@@ -196,7 +196,10 @@ fn stages<'c>(
         }
         match Stage::prepare(program, &case.base) {
             Ok(stage) => found.push((stage, vec![case])),
-            Err(error) => skipped.push(format!("{}: {error:#}", case.name)),
+            Err(error) => {
+                let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
+                skipped.push(format!("{}: no node joins its network: {first}", case.name));
+            }
         }
     }
     (found, skipped)
