@@ -14,8 +14,11 @@ mod pending;
 mod reward;
 mod signature;
 mod stake;
+mod template;
 
 pub use body::BlockBody;
 pub use check::{BodyRejection, CheckedBlock, check_block};
 pub use connect::{connect_block, connect_checkpointed_block, connect_genesis, is_vouched_for};
 pub use pending::{ConnectedBlock, PendingBlock, ScriptJob, ScriptVerdict};
+pub use stake::{check_stake_deposit, check_staked_coin};
+pub use template::{TemplateRejection, judge_template};

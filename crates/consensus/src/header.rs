@@ -26,6 +26,11 @@ pub struct CheckedHeader {
 }
 
 impl CheckedHeader {
+    /// For a template, which has no seal yet and never becomes a block that is connected.
+    pub(crate) fn unsealed(header: Header) -> Self {
+        Self { hash: header.hash(), header }
+    }
+
     /// Returns the header.
     pub const fn header(&self) -> &Header {
         &self.header

@@ -40,6 +40,7 @@ mod transaction;
 mod transcript;
 mod wif;
 
+pub use recorded::recorded_chain;
 pub use report::{Case, Report};
 
 /// What part of a JSON value a kind recognises as its own.

@@ -96,6 +96,19 @@ pub fn check_block(
     header: PlacedHeader,
     body: BlockBody,
 ) -> Result<Arc<CheckedBlock>, BodyRejection> {
+    let checked = check_unsigned(params, header, body)?;
+    // Last, because it is about the body's form and not its content: an invalid block is called so
+    // even when somebody spoilt its signature on the way.
+    check_signature(&checked.header, checked.block())?;
+    Ok(Arc::new(checked))
+}
+
+/// Everything but the signature of a stake block.
+pub(super) fn check_unsigned(
+    params: &Params,
+    header: PlacedHeader,
+    body: BlockBody,
+) -> Result<CheckedBlock, BodyRejection> {
     check_is_meant(&header, &body)?;
     let block = body.block();
     let size = block.nominal_size();
@@ -108,10 +121,7 @@ pub fn check_block(
     check_distinct(body.txids())?;
     check_distinct_inputs(&body, &kinds)?;
     check_sigops(params, block)?;
-    // Last, because it is about the body's form and not its content: an invalid block is called so
-    // even when somebody spoilt its signature on the way.
-    check_signature(&header, block)?;
-    Ok(Arc::new(CheckedBlock { header, body, kinds }))
+    Ok(CheckedBlock { header, body, kinds })
 }
 
 /// Is this the body that the header means?

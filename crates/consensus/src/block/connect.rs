@@ -33,6 +33,21 @@ pub fn connect_block(
     state: &dyn StateView,
     block: Arc<CheckedBlock>,
 ) -> Result<PendingBlock, Rejection<BlockRuleError>> {
+    connect(params, headers, state, block, check_stake)
+}
+
+/// How the stake of a stake block is judged.
+pub(super) type StakeCheck =
+    fn(&Params, &dyn StateView, &CheckedBlock) -> Result<(), Rejection<BlockRuleError>>;
+
+/// Every rule on a block but the scripts; `check_stake` judges its stake.
+pub(super) fn connect(
+    params: &Params,
+    headers: &dyn HeaderView,
+    state: &dyn StateView,
+    block: Arc<CheckedBlock>,
+    check_stake: StakeCheck,
+) -> Result<PendingBlock, Rejection<BlockRuleError>> {
     check_txs_new(state, &block)?;
     reward::check_deposits(params, &block).map_err(broken)?;
     check_stake(params, state, &block)?;

@@ -54,6 +54,11 @@ impl PendingBlock {
         &self.block
     }
 
+    /// Returns the fees that its transactions pay.
+    pub(super) const fn fees(&self) -> Amount {
+        self.fees
+    }
+
     /// Returns the inputs whose scripts are to be run, in order.
     pub fn jobs(&self) -> Vec<ScriptJob> {
         self.block

@@ -1,6 +1,7 @@
 //! Whether a stake block's stake entitles it (chain.md 9.2).
 
 use mvs_primitives::address::Address;
+use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::height::Height;
 use mvs_primitives::script::{Pattern, parse_script_number};
 
@@ -30,20 +31,47 @@ pub(super) fn check_stake(
     let Some(input) = block.block().transactions.get(1).and_then(|tx| tx.inputs.first()) else {
         return Err(Fault::Broken("a stake block has no coinstake").into());
     };
-    let (found, min) = (staked.output.value, params.stake.stake_min_value);
-    demand(found >= min, StakeRuleError::Value { found, min }).map_err(broken)?;
-    let needed = min_stake_age(&params.stake, header.bits);
-    let (created, height) = (staked.height, placed.height());
-    let old_enough = u64::from(created.value()) + u64::from(needed) <= u64::from(height.value());
-    demand(old_enough, StakeRuleError::Age { created, needed }).map_err(broken)?;
-    demand(is_spendable(params, staked, height), StakeRuleError::Locked).map_err(broken)?;
-    let weight = stake_weight(&params.stake, found);
+    let height = placed.height();
+    check_staked_coin(params, staked, header.bits, height).map_err(broken)?;
+    let weight = stake_weight(&params.stake, staked.output.value);
     let kernel = header.stake_kernel(&input.previous);
     demand(kernel_meets(&kernel, weight, header.bits), StakeRuleError::Kernel).map_err(broken)?;
     // Last, because an address may hold many locked outputs.
     let owner = input.script.address().unwrap_or(Address::Blackhole);
-    let entitled =
-        state.any_stake_deposit(&owner, &|deposit| entitles(params, deposit, placed.height()))?;
+    check_stake_deposit(params, state, &owner, height)
+}
+
+/// Checks that a coin may be staked in a block of this height and difficulty (chain.md 9.2, rules 3
+/// and 4).
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_staked_coin(
+    params: &Params,
+    staked: &Coin,
+    bits: Difficulty,
+    height: Height,
+) -> Result<(), StakeRuleError> {
+    let (found, min) = (staked.output.value, params.stake.stake_min_value);
+    demand(found >= min, StakeRuleError::Value { found, min })?;
+    let (created, needed) = (staked.height, min_stake_age(&params.stake, bits));
+    let old_enough = u64::from(created.value()) + u64::from(needed) <= u64::from(height.value());
+    demand(old_enough, StakeRuleError::Age { created, needed })?;
+    demand(is_spendable(params, staked, height), StakeRuleError::Locked)
+}
+
+/// Checks that the owner of a stake has a deposit that entitles him to make the block at this height
+/// (chain.md 9.2, rule 2).
+///
+/// # Errors
+/// The rule, or a fault of ours.
+pub fn check_stake_deposit(
+    params: &Params,
+    state: &dyn StateView,
+    owner: &Address,
+    height: Height,
+) -> Result<(), Rejection<StakeRuleError>> {
+    let entitled = state.any_stake_deposit(owner, &|deposit| entitles(params, deposit, height))?;
     demand(entitled, StakeRuleError::Deposit).map_err(broken)
 }
 

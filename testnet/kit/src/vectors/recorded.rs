@@ -54,6 +54,20 @@ fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     found
 }
 
+/// Reads the parameters and the blocks of a recorded chain, lowest first, without judging anything.
+///
+/// # Errors
+/// What is wrong with the folder.
+pub fn recorded_chain(folder: &Path) -> Result<(Params, Vec<Vec<u8>>), String> {
+    let params = match read_document(&folder.join("params.json")) {
+        Ok(document) => params::from_document(&document)?,
+        // A recorded chain without constants of its own is one of the private network.
+        Err(_) => Params::devnet(),
+    };
+    let path = block_files(folder).into_iter().next().ok_or("there are no blocks")?;
+    Ok((params, read_blocks(&path)?))
+}
+
 fn detect(folder: &Path) -> bool {
     !block_files(folder).is_empty()
 }

@@ -1,0 +1,358 @@
+//! `blocks/NNNNN.blk`: the bytes of the blocks, appended in the order in which they are applied.
+//!
+//! ```text
+//! file   = head 64, records
+//! record = magic 8 | length u32 | height u32 | hash 32 | checksum of the bytes u64 |
+//!          checksum of the 56 bytes before, seeded with file and offset, u64 | bytes | zeros to 8
+//! ```
+//!
+//! A record is written before the log's record that names it, and synced together with it. Bytes
+//! behind the last committed record are written again after a restart or a dropped batch; the seed
+//! keeps what is left of them from parsing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use mvs_primitives::encode::MAX_PAYLOAD_BYTES;
+use mvs_primitives::hash::BlockHash;
+use mvs_primitives::height::Height;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::backing::{Backing, Disk};
+use crate::engine::BodyRef;
+use crate::error::StoreError;
+use crate::file_head::{FileHead, HEAD_BYTES};
+
+/// The sub-folder.
+pub(crate) const FOLDER: &str = "blocks";
+
+const KIND: [u8; 8] = *b"MVSBLOCK";
+const MAGIC: [u8; 8] = *b"mvsblock";
+
+/// Length of a record's head.
+const RECORD_HEAD: u64 = 64;
+
+/// Space is taken in steps: an eighth of what is there, between these.
+const GROW_MIN: u64 = 256 << 10;
+const GROW_MAX: u64 = 8 << 20;
+
+/// Where the next record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) file: u32,
+    pub(crate) offset: u64,
+}
+
+impl Position {
+    pub(crate) const START: Self = Self { file: 0, offset: HEAD_BYTES };
+
+    /// The end of a record.
+    pub(crate) fn after(place: &BodyRef) -> Self {
+        Self { file: place.file, offset: place.offset + record_bytes(place.bytes) }
+    }
+}
+
+fn record_bytes(len: u32) -> u64 {
+    (RECORD_HEAD + u64::from(len)).next_multiple_of(8)
+}
+
+/// What the head of a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordHead {
+    pub(crate) height: Height,
+    pub(crate) hash: BlockHash,
+    pub(crate) place: BodyRef,
+}
+
+fn seed(file: u32, offset: u64) -> u64 {
+    (u64::from(file) << 32) ^ offset
+}
+
+fn head_bytes(head: &RecordHead) -> [u8; 64] {
+    let mut bytes = [0u8; 64];
+    let mut rest = &mut bytes[..];
+    for part in [
+        &MAGIC[..],
+        &head.place.bytes.to_le_bytes(),
+        &head.height.value().to_le_bytes(),
+        head.hash.as_bytes(),
+        &head.place.checksum.to_le_bytes(),
+    ] {
+        let (here, after) = rest.split_at_mut(part.len());
+        here.copy_from_slice(part);
+        rest = after;
+    }
+    let (covered, checksum) = bytes.split_at_mut(56);
+    let seed = seed(head.place.file, head.place.offset);
+    checksum.copy_from_slice(&xxh3_64_with_seed(covered, seed).to_le_bytes());
+    bytes
+}
+
+fn parse_head(bytes: &[u8; 64], file: u32, offset: u64) -> Option<RecordHead> {
+    let rest = bytes.strip_prefix(&MAGIC)?;
+    let (len, rest) = rest.split_first_chunk()?;
+    let (height, rest) = rest.split_first_chunk()?;
+    let (hash, rest) = rest.split_first_chunk()?;
+    let (checksum, _) = rest.split_first_chunk()?;
+    let head = RecordHead {
+        height: Height::new(u32::from_le_bytes(*height)),
+        hash: BlockHash::from_bytes(*hash),
+        place: BodyRef {
+            file,
+            offset,
+            bytes: u32::from_le_bytes(*len),
+            checksum: u64::from_le_bytes(*checksum),
+        },
+    };
+    (head_bytes(&head) == *bytes).then_some(head)
+}
+
+fn name(file: u32) -> String {
+    format!("{FOLDER}/{file:05}.blk")
+}
+
+/// The files.
+#[derive(Debug)]
+pub(crate) struct Blocks<D: Disk> {
+    disk: D,
+    network: u32,
+    file_bytes: u64,
+    files: RwLock<BTreeMap<u32, Arc<D::File>>>,
+}
+
+impl<D: Disk> Blocks<D> {
+    /// `file_bytes` is the length at which a file is full; one block may pass it.
+    pub(crate) fn new(disk: D, network: u32, file_bytes: u32) -> Self {
+        let file_bytes = u64::from(file_bytes).max(GROW_MIN);
+        Self { disk, network, file_bytes, files: RwLock::default() }
+    }
+
+    fn capacity(&self) -> u64 {
+        self.file_bytes + GROW_MAX + MAX_PAYLOAD_BYTES as u64 // widening
+    }
+
+    fn head(&self, number: u32) -> FileHead {
+        FileHead { kind: KIND, network: self.network, number, record_bytes: 0 }
+    }
+
+    /// Returns an open file.
+    pub(crate) fn file(&self, number: u32) -> Result<Arc<D::File>, StoreError> {
+        let known = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
+        if let Some(file) = known {
+            return Ok(file);
+        }
+        let name = name(number);
+        let file = self
+            .disk
+            .open(&name, self.capacity())
+            .map_err(|error| StoreError::io("open", &name, error))?;
+        self.head(number).check(&file, &name)?;
+        let file = Arc::new(file);
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(files.entry(number).or_insert(file)))
+    }
+
+    fn create(&self, number: u32) -> Result<Arc<D::File>, StoreError> {
+        let name = name(number);
+        let io = |error| StoreError::io("create", &name, error);
+        self.disk.create_folder(FOLDER).map_err(io)?;
+        let file = self.disk.create(&name, self.capacity()).map_err(io)?;
+        file.grow(GROW_MIN).map_err(io)?;
+        self.head(number).write(&file, &name)?;
+        file.sync().map_err(io)?;
+        self.disk.sync_folder(FOLDER).map_err(io)?;
+        self.disk.sync_folder("").map_err(io)?;
+        let file = Arc::new(file);
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        files.insert(number, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Opens the file that is written next, or makes it.
+    fn file_for(&self, at: Position) -> Result<Arc<D::File>, StoreError> {
+        // A file of that number may be left from before a crash; what is in it is not needed.
+        if at == Position::START || at.offset == HEAD_BYTES {
+            let known = self.files.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(file) = known.get(&at.file) {
+                return Ok(Arc::clone(file));
+            }
+            drop(known);
+            return self.create(at.file);
+        }
+        self.file(at.file)
+    }
+
+    /// Appends a block's bytes and moves the position behind them.
+    pub(crate) fn append(
+        &self,
+        at: &mut Position,
+        height: Height,
+        hash: BlockHash,
+        bytes: &[u8],
+    ) -> Result<BodyRef, StoreError> {
+        let len = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= MAX_PAYLOAD_BYTES);
+        let len = len.ok_or(crate::engine::EngineError::TooLarge {
+            what: "block",
+            bytes: bytes.len() as u64,     // widening
+            max: MAX_PAYLOAD_BYTES as u64, // widening
+        })?;
+        let mut here = *at;
+        let is_first = here.offset == HEAD_BYTES;
+        if !is_first && here.offset + record_bytes(len) > self.file_bytes {
+            let file = here.file.checked_add(1).ok_or_else(|| {
+                StoreError::corrupt(name(here.file), 0, "block files have used up their numbers")
+            })?;
+            here = Position { file, offset: HEAD_BYTES };
+        }
+        let file = self.file_for(here)?;
+        let name = name(here.file);
+        let io = |action| {
+            let name = &name;
+            move |error: io::Error| StoreError::io(action, name, error)
+        };
+        let end = here.offset + record_bytes(len);
+        let present = file.len();
+        if present < end {
+            let step = (present / 8).clamp(GROW_MIN, GROW_MAX);
+            let wanted = end.max((present + step).min(self.file_bytes));
+            file.grow(wanted).or_else(|_| file.grow(end)).map_err(io("grow"))?;
+        }
+        let place =
+            BodyRef { file: here.file, offset: here.offset, bytes: len, checksum: xxh3_64(bytes) };
+        let mut record = Vec::with_capacity(bytes.len() + 72);
+        record.extend_from_slice(&head_bytes(&RecordHead { height, hash, place }));
+        record.extend_from_slice(bytes);
+        record.resize(record.len().next_multiple_of(8), 0);
+        file.write(here.offset, &record).map_err(io("write"))?;
+        *at = Position { file: here.file, offset: end };
+        Ok(place)
+    }
+
+    /// Reads a block's bytes and compares them with their checksum.
+    pub(crate) fn read(&self, place: &BodyRef) -> Result<(RecordHead, Vec<u8>), StoreError> {
+        let corrupt = |what| StoreError::corrupt(name(place.file), place.offset, what);
+        let head = self.head_at(place.file, place.offset)?.ok_or(corrupt("no block is there"))?;
+        if head.place != *place {
+            return Err(corrupt("another block is there"));
+        }
+        let bytes = self.bytes(place)?;
+        if xxh3_64(&bytes) != place.checksum {
+            return Err(corrupt("the block has a wrong checksum"));
+        }
+        Ok((head, bytes))
+    }
+
+    /// Demands that nothing stands between a block's bytes and the end of its record.
+    pub(crate) fn check_padding(&self, place: &BodyRef) -> Result<(), StoreError> {
+        let name = name(place.file);
+        let used = RECORD_HEAD + u64::from(place.bytes);
+        let mut padding = [0u8; 8];
+        let len = usize::try_from(record_bytes(place.bytes) - used).unwrap_or_default(); // below 8
+        let at = place.offset.saturating_add(used);
+        if let Some(padding) = padding.get_mut(..len) {
+            let file = self.file(place.file)?;
+            file.read(at, padding).map_err(|error| StoreError::io("read", &name, error))?;
+        }
+        if padding == [0; 8] {
+            return Ok(());
+        }
+        Err(StoreError::corrupt(name, at, "something stands where nothing should"))
+    }
+
+    fn bytes(&self, place: &BodyRef) -> Result<Vec<u8>, StoreError> {
+        let name = name(place.file);
+        let len = usize::try_from(place.bytes).ok().filter(|len| *len <= MAX_PAYLOAD_BYTES);
+        let len = len.ok_or_else(|| {
+            StoreError::corrupt(name.clone(), place.offset, "the block is longer than any")
+        })?;
+        let at = place.offset.saturating_add(RECORD_HEAD);
+        let file = self.file(place.file)?;
+        let view = file.view(at, len).map_err(|error| StoreError::io("read", &name, error))?;
+        Ok(view.to_vec())
+    }
+
+    /// Reads the head of a record; `None` when there is none at that place.
+    fn head_at(&self, number: u32, offset: u64) -> Result<Option<RecordHead>, StoreError> {
+        let file = self.file(number)?;
+        if offset.saturating_add(RECORD_HEAD) > file.len() {
+            return Ok(None);
+        }
+        let mut bytes = [0u8; 64];
+        file.read(offset, &mut bytes)
+            .map_err(|error| StoreError::io("read", &name(number), error))?;
+        Ok(parse_head(&bytes, number, offset))
+    }
+
+    /// Tells whether a block's bytes are whole.
+    pub(crate) fn is_intact(&self, place: &BodyRef) -> Result<bool, StoreError> {
+        use crate::engine::EngineError;
+        match self.read(place) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Engine(EngineError::Corrupt { .. })) => Ok(false),
+            // A file that a power cut made vanish, or one too short.
+            Err(StoreError::Engine(EngineError::Io { source, .. }))
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Visits the head of every record that can be found, file by file, in order: also those of
+    /// blocks that were undone, and those behind damage.
+    pub(crate) fn scan(
+        &self,
+        visit: &mut dyn FnMut(RecordHead) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for number in self.numbers()? {
+            let Ok(file) = self.file(number) else { continue };
+            let mut offset = HEAD_BYTES;
+            while offset.saturating_add(RECORD_HEAD) <= file.len() {
+                match self.head_at(number, offset)? {
+                    Some(head) => {
+                        let end = offset + record_bytes(head.place.bytes);
+                        // A head whose bytes are damaged does not say where the next one is.
+                        let is_whole = self.is_intact(&head.place)?;
+                        offset = if is_whole { end } else { offset + 8 };
+                        if is_whole {
+                            visit(head)?;
+                        }
+                    }
+                    None => offset += 8,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Numbers of the files that are there, in order.
+    pub(crate) fn numbers(&self) -> Result<Vec<u32>, StoreError> {
+        let names =
+            self.disk.list(FOLDER).map_err(|error| StoreError::io("list", FOLDER, error))?;
+        let mut numbers: Vec<u32> =
+            names.iter().filter_map(|name| name.strip_suffix(".blk")?.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Removes the files behind a position: they hold nothing that was committed.
+    pub(crate) fn remove_after(&self, at: Position) -> Result<(), StoreError> {
+        for number in self.numbers()?.into_iter().filter(|number| *number > at.file) {
+            let name = name(number);
+            self.files.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
+            self.disk.remove(&name).map_err(|error| StoreError::io("remove", &name, error))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes taken on the disk.
+    pub(crate) fn disk_bytes(&self) -> Result<u64, StoreError> {
+        let mut bytes = 0u64;
+        for number in self.numbers()? {
+            bytes = bytes.saturating_add(self.file(number)?.len());
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,190 @@
+//! Reading everything, and building the index anew.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::codec::{BlockRecord, position_of, spent_in, walk_entries};
+use super::find::read_coin;
+use super::head::{self, HeadFile};
+use super::live::{self, LiveEditor};
+use super::log::{record_at, record_must_be};
+use super::types::{CoinDigest, Key};
+use super::{Engine, EngineError};
+use crate::backing::Disk;
+use crate::layout::{record, segment};
+
+impl<D: Disk> Engine<D> {
+    /// Visits every coin, in no order: key, value.
+    ///
+    /// # Errors
+    /// [`EngineError::Corrupt`], [`EngineError::Io`], or what `visit` answers.
+    pub fn for_each_coin(
+        &self,
+        visit: &mut dyn FnMut(&Key, &[u8]) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        self.shared.index.for_each(&mut |_, position| {
+            let coin = read_coin(&self.log.segments, position)?;
+            visit(&coin.key, coin.value())
+        })
+    }
+
+    /// Reads everything: checkpoints, each record and coin, each line, the sums, and that index and
+    /// live maps agree. Calls `found` for each thing that is wrong and goes on where it can.
+    ///
+    /// Bytes that hold nothing are not looked at: space taken ahead behind the last record of a segment.
+    /// `progress` hears bytes done and bytes in all.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] when the disk itself fails.
+    pub fn check(
+        &self,
+        progress: &mut dyn FnMut(u64, u64),
+        found: &mut dyn FnMut(EngineError),
+    ) -> Result<(), EngineError> {
+        let (_, index_bytes, _) = self.shared.index.sizes();
+        let used: u64 = self.books.values().map(|book| u64::from(book.used)).sum();
+        let all = index_bytes + used;
+        progress(0, all);
+        for generation in [self.generation, self.generation + 1] {
+            // The older one may be on its way to becoming the newer.
+            if generation > self.generation && self.running.is_some() {
+                continue;
+            }
+            let name = head::name(generation);
+            match head::read(&self.disk, self.options.network_id, name) {
+                Ok(HeadFile::Damaged(error)) => found(error),
+                Ok(_) => {}
+                Err(error) => pass_on(error, found)?,
+            }
+        }
+        self.shared.index.check(found)?;
+        let mut done = index_bytes;
+        progress(done, all);
+        let mut needed = self.check_coins(found)?;
+        for at in &self.ring {
+            match self.spent_by(*at) {
+                Ok(positions) => needed.extend(positions),
+                Err(error) => pass_on(error, found)?,
+            }
+        }
+        for book in self.books.values() {
+            if let Some(segment) = self.log.segments.get(book.number) {
+                live::check(segment, found)?;
+                let segment = Arc::clone(segment);
+                match self.check_segment(&segment, book.used, book.cursor, &needed) {
+                    Ok(bits) if bits == book.needed => {}
+                    Ok(_) => found(segment.corrupt(0, "bits of the live map")),
+                    Err(error) => pass_on(error, found)?,
+                }
+            }
+            done += u64::from(book.used);
+            progress(done, all);
+        }
+        Ok(())
+    }
+
+    /// Reads each coin of the index and compares the sums with the tip's; all positions.
+    fn check_coins(&self, found: &mut dyn FnMut(EngineError)) -> Result<HashSet<u64>, EngineError> {
+        let mut positions = HashSet::new();
+        let mut digest = CoinDigest::EMPTY;
+        let mut damaged = false;
+        let shift = self.shared.index.hash_shift();
+        let walked = self.shared.index.for_each(&mut |hash, position| {
+            positions.insert(position);
+            match read_coin(&self.log.segments, position) {
+                Ok(coin) => {
+                    digest = digest.plus(coin.digest);
+                    if self.shared.seeds.hash(&coin.key) >> shift != hash >> shift {
+                        damaged = true;
+                        found(Self::no_coin(position));
+                    }
+                    Ok(())
+                }
+                Err(error) => {
+                    damaged = true;
+                    pass_on(error, found)
+                }
+            }
+        });
+        if let Err(error) = walked {
+            // The index's own check has named the line.
+            damaged = true;
+            if !matches!(error, EngineError::Corrupt { .. }) {
+                return Err(error);
+            }
+        }
+        let tip = self.tip.unwrap_or_default();
+        if !damaged && (digest, positions.len() as u64) != (tip.digest, tip.coins) {
+            found(EngineError::Corrupt {
+                file: "index".into(),
+                offset: 0,
+                what: "sum of all coins",
+            });
+        }
+        Ok(positions)
+    }
+
+    fn no_coin(position: u64) -> EngineError {
+        EngineError::Corrupt {
+            file: super::log::Segment::<D>::log_name(super::codec::segment_of(position)),
+            offset: u64::from(super::codec::offset_of(position)),
+            what: "coin of another key than the index says",
+        }
+    }
+
+    /// Positions of the coins that a block which can be undone has spent.
+    fn spent_by(&self, at: u64) -> Result<Vec<u64>, EngineError> {
+        let view = record_must_be(&self.log.segments, at, record::KIND_BLOCK)?;
+        let block = BlockRecord::from_disk(&view).ok_or_else(|| Self::no_coin(at))?;
+        Ok(spent_in(block.spent).map(|spent| spent.position).collect())
+    }
+
+    /// Walks a segment; the number of its bits that are set. Each entry's bit must say whether the entry
+    /// is needed, unless cleaning has passed it.
+    fn check_segment(
+        &self,
+        segment: &Arc<super::log::Segment<D>>,
+        used: u32,
+        cursor: u32,
+        needed: &HashSet<u64>,
+    ) -> Result<u32, EngineError> {
+        let mut live = LiveEditor::new();
+        let mut at = segment::HEADER_BYTES as u32;
+        let mut bits = 0;
+        while at < used {
+            let corrupt = || segment.corrupt(u64::from(at), "record");
+            let (header, view) = record_at(segment, at)?.ok_or_else(corrupt)?;
+            if let Some((list, base)) = super::clean::entries_of(header.kind, &view) {
+                let well_formed = walk_entries(list, at + base, |entry| {
+                    let bit = live.get(segment, entry.at)?;
+                    bits += u32::from(bit);
+                    let position = position_of(segment.number, entry.at);
+                    let right = if at < cursor { !bit } else { bit == needed.contains(&position) };
+                    if right {
+                        Ok(())
+                    } else {
+                        Err(segment.corrupt(u64::from(entry.at), "bit of the live map"))
+                    }
+                })?;
+                if !well_formed {
+                    return Err(corrupt());
+                }
+            }
+            at += header.bytes;
+        }
+        if at != used {
+            return Err(segment.corrupt(u64::from(at), "end of a segment"));
+        }
+        Ok(bits)
+    }
+}
+
+fn pass_on(error: EngineError, found: &mut dyn FnMut(EngineError)) -> Result<(), EngineError> {
+    match error {
+        EngineError::Io { .. } => Err(error),
+        other => {
+            found(other);
+            Ok(())
+        }
+    }
+}

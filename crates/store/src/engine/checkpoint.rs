@@ -1,0 +1,162 @@
+//! Checkpoints: a moment to which the tables on disk have caught up.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::head::{self, HeadBody};
+use super::log::{LIVE_FOLDER, Segment};
+use super::table::TableState;
+use super::{Engine, EngineError, SyncJob};
+use crate::backing::{Disk, Lines};
+
+/// A checkpoint under way.
+pub(super) struct Running {
+    handle: Option<JoinHandle<Result<(), EngineError>>>,
+    done: Option<Result<(), EngineError>>,
+    generation: u64,
+    index: TableState,
+    /// Segments that it no longer names.
+    doomed: Vec<u16>,
+    /// Log bytes that it covers.
+    bytes: u64,
+}
+
+impl Running {
+    fn is_finished(&self) -> bool {
+        self.handle.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl<D: Disk> Engine<D> {
+    /// Whether so much log has been written since the last checkpoint, or so much has been cleaned,
+    /// that it is time for another.
+    pub fn checkpoint_due(&self) -> bool {
+        let doomed: u64 = self.doomed().map(|book| u64::from(book.used)).sum();
+        self.running.is_none()
+            && (self.since_checkpoint >= self.options.checkpoint_bytes
+                || doomed >= self.options.checkpoint_bytes / 2)
+    }
+
+    /// Starts a checkpoint as of the present tip and returns at once; with
+    /// [`super::Options::background`] off, when it is done. If one is running, waits for it first.
+    ///
+    /// `aux` comes back from [`super::Recovery::checkpoint`]. `also_sync` runs before the checkpoint
+    /// counts: syncs of the caller's own tables and files as of this tip.
+    ///
+    /// # Errors
+    /// [`EngineError::Poisoned`]; an error of the checkpoint before this one, or of this one when
+    /// it does not run in the background.
+    pub fn checkpoint(&mut self, aux: Vec<u8>, also_sync: SyncJob) -> Result<(), EngineError> {
+        self.start_checkpoint(aux, also_sync, false)?;
+        if !self.options.background {
+            self.wait_checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Number of checkpoints made durable so far in the life of the store. When it has risen after
+    /// [`Engine::checkpoint`], files that only older checkpoints need may go.
+    ///
+    /// # Errors
+    /// What the checkpoint in the background answered, once.
+    pub fn poll_checkpoint(&mut self) -> Result<u64, EngineError> {
+        if self.running.as_ref().is_some_and(Running::is_finished) {
+            self.wait_checkpoint()?;
+        }
+        Ok(self.generation)
+    }
+
+    /// Makes a last checkpoint, marked as a clean close, and lets the folder go.
+    ///
+    /// # Errors
+    /// As [`Engine::checkpoint`]. The store is then as after a crash: whole.
+    pub fn close(mut self, aux: Vec<u8>, also_sync: SyncJob) -> Result<(), EngineError> {
+        self.start_checkpoint(aux, also_sync, true)?;
+        self.wait_checkpoint()
+    }
+
+    pub(super) fn start_checkpoint(
+        &mut self,
+        aux: Vec<u8>,
+        also_sync: SyncJob,
+        clean: bool,
+    ) -> Result<(), EngineError> {
+        self.wait_checkpoint()?;
+        self.writable()?;
+        let index_sync = self.shared.index.sync_job();
+        let index = self.shared.index.state();
+        let doomed: Vec<u16> = self.doomed().map(|book| book.number).collect();
+        let body = HeadBody {
+            seeds: self.shared.seeds,
+            clean,
+            floor: self.floor,
+            tip: self.tip,
+            blocks: self.log.blocks,
+            cold: self.log.cold,
+            before: self.log.before,
+            next: self.log.next,
+            batch: self.batches,
+            segments: self
+                .books
+                .values()
+                .filter(|book| !doomed.contains(&book.number))
+                .copied()
+                .collect(),
+            ring: self.ring.iter().copied().collect(),
+            limbo: self.limbo.clone(),
+            index: index.clone(),
+            aux,
+        };
+        let segments = Arc::clone(&self.log.segments);
+        let generation = self.generation + 1;
+        let (disk, network) = (self.disk.clone(), self.options.network_id);
+        let work = move || {
+            index_sync()?;
+            for segment in segments.iter() {
+                segment.live.sync().map_err(|e| {
+                    EngineError::io("sync", &Segment::<D>::live_name(segment.number), e)
+                })?;
+            }
+            disk.sync_folder(LIVE_FOLDER).map_err(|e| EngineError::io("sync", LIVE_FOLDER, e))?;
+            also_sync()?;
+            head::write(&disk, network, generation, &body)
+        };
+        let bytes = std::mem::take(&mut self.since_checkpoint);
+        let (mut handle, mut done) = (None, None);
+        if self.options.background {
+            let spawned = std::thread::Builder::new().name("store-checkpoint".into()).spawn(work);
+            handle = Some(spawned.map_err(|e| EngineError::io("start", "checkpoint", e))?);
+        } else {
+            done = Some(work());
+        }
+        self.running = Some(Running { handle, done, generation, index, doomed, bytes });
+        Ok(())
+    }
+
+    /// Waits for the checkpoint that is under way, if any.
+    pub(super) fn wait_checkpoint(&mut self) -> Result<(), EngineError> {
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        let result = match running.handle.take() {
+            Some(handle) => handle.join().unwrap_or(Err(EngineError::Poisoned)),
+            None => running.done.take().unwrap_or(Ok(())),
+        };
+        if let Err(error) = result {
+            self.since_checkpoint += running.bytes;
+            if !matches!(error, EngineError::NoSpace { .. }) {
+                self.shared.poison();
+            }
+            return Err(error);
+        }
+        self.generation = running.generation;
+        self.shared.index.remove_obsolete(&running.index)?;
+        for number in running.doomed {
+            self.books.remove(&number);
+            self.log.forget(number);
+            self.log.remove_files(number)?;
+            self.removed_segments += 1;
+        }
+        // Snapshots taken from now on do not hold what is gone.
+        self.shared.published().segments = Arc::clone(&self.log.segments);
+        Ok(())
+    }
+}

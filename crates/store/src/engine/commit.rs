@@ -1,0 +1,208 @@
+//! The commit: one sync, then the index learns.
+
+use std::sync::Arc;
+
+use super::batch::{Batch, Note, SET};
+use super::codec::{self, BlockRecord, offset_of, segment_of, spent_in};
+use super::head::Limbo;
+use super::live::LiveEditor;
+use super::log::{SegmentSet, record_must_be};
+use super::table::Touched;
+use super::types::Tip;
+use super::{Engine, EngineError};
+use crate::backing::Disk;
+use crate::layout::record;
+
+/// A finished move of cleaning, not yet in the live maps.
+pub(super) struct Moved {
+    pub(super) victim: u16,
+    pub(super) to: u32,
+    /// Old positions of all coins that were needed.
+    pub(super) old: Vec<u64>,
+    /// New positions of the live ones.
+    pub(super) new: Vec<u64>,
+    pub(super) limbo: Option<Limbo>,
+}
+
+impl<D: Disk> Batch<'_, D> {
+    /// Makes the batch durable as one: after a crash all of it is there or, if this has not
+    /// returned, perhaps none. `bodies` are files of the caller's that must be durable with it.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSpace`] (nothing has happened), [`EngineError::Io`] (writing ends; whether
+    /// the batch is there shows when the store is opened again).
+    pub fn commit(mut self, bodies: &[&D::File]) -> Result<Option<Tip>, EngineError> {
+        self.guarded(|batch| batch.try_commit(bodies))
+    }
+
+    fn try_commit(&mut self, bodies: &[&D::File]) -> Result<Option<Tip>, EngineError> {
+        if self.records == 0 {
+            return Ok(self.tip);
+        }
+        let undoable = self.kept + self.added.len();
+        let horizon = usize::try_from(self.engine.options.undo_horizon).unwrap_or(usize::MAX);
+        let expiring = undoable.saturating_sub(horizon);
+        // Heights in the ring have no gaps, and the last is the tip's.
+        let below = self.tip.and_then(|tip| {
+            let left = u32::try_from(undoable - expiring).ok()?;
+            (expiring > 0).then(|| tip.height.checked_sub(left)).flatten()
+        });
+        let floor = self.engine.floor.max(below);
+        let moves = self.clean()?;
+        let more = self.pairs_added();
+        self.engine.shared.index.reserve(&more)?;
+        let mut buf = std::mem::take(&mut self.buf);
+        codec::write_commit(&mut buf, self.records, floor);
+        let note = Note { segment: 0, end: 0, entries: 0, entry_bytes: 0, heights: 0 };
+        self.write(&mut buf, record::KIND_COMMIT, note)?;
+        drop(buf);
+        if self.engine.options.write_ahead {
+            self.sync(bodies)?;
+        }
+        // From here on the batch is durable: what fails now is made good by opening again.
+        self.done = true;
+        let learned = self.learn(expiring, floor, moves);
+        if learned.is_err() {
+            self.engine.shared.poison();
+        }
+        learned?;
+        if !self.engine.options.write_ahead {
+            self.sync(bodies)?;
+        }
+        Ok(self.tip)
+    }
+
+    fn sync(&mut self, bodies: &[&D::File]) -> Result<(), EngineError> {
+        let synced = self.engine.log.sync(bodies);
+        if synced.is_err() {
+            // Whether the batch is there is known when the store is opened again. Its records must
+            // stay as they are until then.
+            self.engine.shared.poison();
+            self.done = true;
+        }
+        synced
+    }
+
+    /// For each shard of the index, how many pairs this batch adds.
+    fn pairs_added(&self) -> Vec<u32> {
+        let mut net = vec![0_i64; self.engine.shared.index.shard_count()];
+        let bits = net.len().trailing_zeros();
+        for change in self.overlay.changes() {
+            // The top bits: at most 8.
+            let shard = change.hash.checked_shr(64 - bits).unwrap_or(0) as usize;
+            net[shard] += if change.present { 1 } else { -1 };
+        }
+        net.iter().map(|&more| u32::try_from(more.max(0)).unwrap_or(u32::MAX)).collect()
+    }
+
+    /// Brings index, live maps and books to the state after the batch.
+    fn learn(
+        &mut self,
+        expiring: usize,
+        floor: Option<u32>,
+        moves: Vec<Moved>,
+    ) -> Result<(), EngineError> {
+        let shared = Arc::clone(&self.engine.shared);
+        let mut published = shared.published();
+        shared.keep_layer(self.overlay.changes(), self.engine.options.snapshot_changes_max);
+        change_index(&self.engine.shared.index, &self.overlay)?;
+        self.engine.last_changes = self.overlay.len();
+
+        let engine = &mut *self.engine;
+        engine.ring.truncate(self.kept);
+        engine.ring.extend(&self.added);
+        for note in &self.notes {
+            engine.book_record(note);
+        }
+        let segments = Arc::clone(&engine.log.segments);
+        let mut live = LiveEditor::new();
+        for &bit in &self.bits {
+            engine.set_live(&mut live, &segments, bit & !SET, bit & SET != 0)?;
+        }
+        for moved in moves {
+            for &old in &moved.old {
+                engine.set_live(&mut live, &segments, old, false)?;
+            }
+            for &new in &moved.new {
+                engine.set_live(&mut live, &segments, new, true)?;
+            }
+            engine.moved_coins += moved.new.len() as u64;
+            engine.limbo.extend(moved.limbo);
+            engine.book_move(moved.victim, moved.to);
+        }
+        for _ in 0..expiring {
+            if let Some(at) = engine.ring.pop_front() {
+                engine.expire(&mut live, &segments, at)?;
+            }
+        }
+        live.flush()?;
+        engine.set_floor(floor);
+        engine.tip = self.tip;
+        published.tip = engine.tip;
+        published.segments = segments;
+        Ok(())
+    }
+}
+
+/// Hands the overlay to the index in pieces, so that no copy of all is made.
+fn change_index<D: Disk>(
+    index: &super::table::Table<D>,
+    overlay: &super::overlay::Overlay,
+) -> Result<(), EngineError> {
+    const PIECE: usize = 4096;
+    let mut piece: Vec<Touched> = Vec::with_capacity(PIECE.min(overlay.len()));
+    for change in overlay.changes() {
+        piece.push(change);
+        if piece.len() == PIECE {
+            index.change(&piece)?;
+            piece.clear();
+        }
+    }
+    index.change(&piece)
+}
+
+impl<D: Disk> Engine<D> {
+    /// Sets or clears one bit; a segment that is gone has none.
+    pub(super) fn set_live(
+        &mut self,
+        live: &mut LiveEditor<D>,
+        segments: &SegmentSet<D>,
+        position: u64,
+        on: bool,
+    ) -> Result<(), EngineError> {
+        let number = segment_of(position);
+        let Some(segment) = segments.get(number) else { return Ok(()) };
+        if live.set(segment, offset_of(position), on)?
+            && let Some(book) = self.books.get_mut(&number)
+        {
+            book.needed = if on { book.needed + 1 } else { book.needed.saturating_sub(1) };
+        }
+        Ok(())
+    }
+
+    /// A block can no longer be undone: what it spent is needed no longer.
+    pub(super) fn expire(
+        &mut self,
+        live: &mut LiveEditor<D>,
+        segments: &SegmentSet<D>,
+        at: u64,
+    ) -> Result<(), EngineError> {
+        let view = record_must_be(segments, at, record::KIND_BLOCK)?;
+        let block = BlockRecord::from_disk(&view).ok_or_else(|| EngineError::Corrupt {
+            file: super::log::Segment::<D>::log_name(segment_of(at)),
+            offset: u64::from(offset_of(at)),
+            what: "block record",
+        })?;
+        for spent in spent_in(block.spent) {
+            self.set_live(live, segments, spent.position, false)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_floor(&mut self, floor: Option<u32>) {
+        self.floor = floor;
+        if let Some(floor) = floor {
+            self.limbo.retain(|limbo| limbo.stamp > floor);
+        }
+    }
+}

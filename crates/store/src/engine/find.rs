@@ -1,0 +1,267 @@
+//! Look-ups: from a key to the coin's value.
+
+use std::io;
+
+use siphasher::sip::SipHasher13;
+
+use super::EngineError;
+use super::codec::{EntryHead, coin_digest, offset_of, segment_of};
+use super::log::{Segment, SegmentSet};
+use super::overlay::{Change, Overlay};
+use super::table::Table;
+use super::types::{Found, Key, Lookups, Pending};
+use crate::backing::{Backing, Disk};
+use crate::layout::{record, segment};
+
+/// Look-ups in flight at a time: about as many cache lines as a core fetches at once, times the
+/// lines of one look-up.
+const GROUP: usize = 32;
+
+/// The store's random numbers: attackers choose transaction ids, but do not know these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seeds {
+    pub(super) hash: [u64; 2],
+    pub(super) salt: u64,
+}
+
+impl Seeds {
+    #[inline]
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        SipHasher13::new_with_keys(self.hash[0], self.hash[1]).hash(key)
+    }
+}
+
+/// A coin read from the log and found whole.
+pub(super) struct Coin<V> {
+    pub(super) key: Key,
+    pub(super) digest: u128,
+    view: V,
+    start: usize,
+}
+
+impl<V: std::ops::Deref<Target = [u8]>> Coin<V> {
+    #[inline]
+    pub(super) fn value(&self) -> &[u8] {
+        // `read_coin` has checked that the view is at least that long.
+        &self.view[self.start..]
+    }
+}
+
+/// Reads the coin at a position and checks it.
+///
+/// # Errors
+/// [`EngineError::Corrupt`] if there is no whole coin; [`EngineError::Io`].
+#[inline]
+pub(super) fn read_coin<D: Disk>(
+    segments: &SegmentSet<D>,
+    position: u64,
+) -> Result<Coin<<D::File as Backing>::View<'_>>, EngineError> {
+    let (number, offset) = (segment_of(position), offset_of(position));
+    let Some(segment) = segments.get(number) else { return Err(no_segment::<D>(position)) };
+    match read_entry(segment, offset) {
+        Ok(Some(coin)) => Ok(coin),
+        Ok(None) => Err(segment.corrupt(u64::from(offset), "coin")),
+        Err(error) => Err(segment.read_error(error)),
+    }
+}
+
+#[cold]
+fn no_segment<D: Disk>(position: u64) -> EngineError {
+    EngineError::Corrupt {
+        file: Segment::<D>::log_name(segment_of(position)),
+        offset: u64::from(offset_of(position)),
+        what: "segment is missing",
+    }
+}
+
+#[inline]
+fn read_entry<D: Disk>(
+    segment: &Segment<D>,
+    offset: u32,
+) -> io::Result<Option<Coin<<D::File as Backing>::View<'_>>>> {
+    let file = &segment.file;
+    let at = u64::from(offset);
+    let left = file.len().saturating_sub(at);
+    // Most coins fit; one view then serves for all.
+    let near = left.min((record::ENTRY_HEAD_MAX + 109) as u64) as usize;
+    let mut view = file.view(at, near)?;
+    let Some(head) = EntryHead::from_disk(&view) else { return Ok(None) };
+    let txid_at = at.checked_sub(u64::from(head.back));
+    let Some(txid_at) = txid_at.filter(|&at| at >= segment::HEADER_BYTES as u64) else {
+        return Ok(None);
+    };
+    let start = head.head_bytes as usize;
+    let Some(end) = start.checked_add(head.value_bytes as usize) else { return Ok(None) };
+    if end as u64 > left {
+        return Ok(None);
+    }
+    let txid = file.view(txid_at, 32)?;
+    let Some(key) = head.key(&txid) else { return Ok(None) };
+    drop(txid);
+    view = file.view(at, end)?;
+    let digest = coin_digest(&key, &view[start..]);
+    Ok(head.agrees_with(digest).then_some(Coin { key, digest, view, start }))
+}
+
+/// A place to look coins up: the index, the log, and what a batch has changed.
+pub(super) struct Finder<'a, D: Disk> {
+    pub(super) seeds: &'a Seeds,
+    pub(super) index: &'a Table<D>,
+    pub(super) segments: &'a SegmentSet<D>,
+    pub(super) overlay: Option<&'a Overlay>,
+    pub(super) batch: u64,
+}
+
+impl<D: Disk> Finder<'_, D> {
+    /// Looks all keys up, many at a time.
+    pub(super) fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
+        out.found.clear();
+        out.values.clear();
+        out.found.reserve(keys.len());
+        for group in keys.chunks(GROUP) {
+            self.find_group(group, out)?;
+        }
+        Ok(())
+    }
+
+    fn find_group(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
+        let mut pending = std::mem::take(&mut out.pending);
+        pending.clear();
+        let mut hashes = [0; GROUP];
+        for (key, hash) in keys.iter().zip(&mut hashes) {
+            *hash = self.seeds.hash(key);
+            self.index.prefetch(*hash);
+        }
+        let hashes = &hashes[..keys.len()];
+        if let Some(overlay) = self.overlay {
+            overlay.touch(hashes);
+        }
+        for &hash in hashes {
+            let step = self.candidate(hash)?;
+            if let Some(segment) = self.segments.get(segment_of(step.position)) {
+                let offset = u64::from(offset_of(step.position));
+                segment.file.prefetch(offset);
+                segment.file.prefetch(offset + 64);
+                segment.file.prefetch(offset.saturating_sub(36));
+            }
+            pending.push(step);
+        }
+        for (key, step) in keys.iter().zip(&pending) {
+            let found = self.resolve(key, step, out)?;
+            out.found.push(found);
+        }
+        out.pending = pending;
+        Ok(())
+    }
+
+    /// The position where the coin may be, without reading it.
+    #[inline]
+    fn candidate(&self, hash: u64) -> Result<Pending, EngineError> {
+        let mut step = Pending { hash, ..Pending::default() };
+        let mut count = 0_u32;
+        let mut absent = false;
+        for change in self.overlay.iter().flat_map(|overlay| overlay.of(hash)) {
+            match change {
+                Change::Present(position) => {
+                    count += 1;
+                    step.position = position;
+                }
+                Change::Absent(_) => absent = true,
+            }
+        }
+        // A coin of this hash that the batch has made is almost surely the one; should its key be
+        // another, the slow way looks everywhere.
+        if count == 0 {
+            for position in self.index.candidates(hash)?.iter() {
+                count += 1;
+                step.position = position;
+                step.in_index = true;
+            }
+        }
+        step.several = count > 1 || (absent && count > 0);
+        Ok(step)
+    }
+
+    fn resolve(
+        &self,
+        key: &Key,
+        step: &Pending,
+        out: &mut Lookups,
+    ) -> Result<Option<Found>, EngineError> {
+        if step.position == 0 {
+            return Ok(None);
+        }
+        if !step.several {
+            let coin = read_coin(self.segments, step.position)?;
+            if coin.key == *key {
+                return Ok(Some(self.found(step.hash, step.position, step.in_index, &coin, out)));
+            }
+            if step.in_index {
+                return Ok(None);
+            }
+        }
+        self.resolve_slowly(key, step.hash, out)
+    }
+
+    /// Looks at every candidate.
+    #[cold]
+    fn resolve_slowly(
+        &self,
+        key: &Key,
+        hash: u64,
+        out: &mut Lookups,
+    ) -> Result<Option<Found>, EngineError> {
+        let changes: Vec<Change> =
+            self.overlay.iter().flat_map(|overlay| overlay.of(hash)).collect();
+        for change in &changes {
+            if let Change::Present(position) = *change {
+                let coin = read_coin(self.segments, position)?;
+                if coin.key == *key {
+                    return Ok(Some(self.found(hash, position, false, &coin, out)));
+                }
+            }
+        }
+        for position in self.index.candidates(hash)?.iter() {
+            if changes.contains(&Change::Absent(position)) {
+                continue;
+            }
+            let coin = read_coin(self.segments, position)?;
+            if coin.key == *key {
+                return Ok(Some(self.found(hash, position, true, &coin, out)));
+            }
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn found<V: std::ops::Deref<Target = [u8]>>(
+        &self,
+        hash: u64,
+        position: u64,
+        in_index: bool,
+        coin: &Coin<V>,
+        out: &mut Lookups,
+    ) -> Found {
+        let value_start = out.values.len();
+        out.values.extend_from_slice(coin.value());
+        Found {
+            hash,
+            position,
+            digest: coin.digest,
+            batch: self.batch,
+            in_index,
+            value_start,
+            value_bytes: out.values.len() - value_start,
+        }
+    }
+
+    /// Whether a coin of this key is there, given that `hash` is the key's.
+    pub(super) fn contains(&self, key: &Key, hash: u64) -> Result<bool, EngineError> {
+        let step = self.candidate(hash)?;
+        if step.position == 0 {
+            return Ok(false);
+        }
+        let mut out = Lookups::new();
+        Ok(self.resolve(key, &step, &mut out)?.is_some())
+    }
+}

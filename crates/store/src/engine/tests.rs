@@ -1,0 +1,38 @@
+//! The engine against a model: a map of coins and a list of blocks.
+
+mod corrupt;
+mod crash;
+mod faults;
+mod model;
+mod sessions;
+
+use super::*;
+use crate::sim::SimRng;
+
+/// How often to do something: fewer times under Miri, more when asked for by `STORE_TEST_FACTOR`.
+fn times(normal: u64, miri: u64) -> u64 {
+    let factor = std::env::var("STORE_TEST_FACTOR").ok().and_then(|f| f.parse().ok()).unwrap_or(1);
+    if cfg!(miri) { miri } else { normal * factor }
+}
+
+/// Sizes at which a few blocks fill segments, double shards and call for cleaning.
+fn tiny(rng: &mut SimRng) -> Options {
+    Options {
+        network_id: 7,
+        undo_horizon: [0, 1, 3, 6][rng.below(4) as usize],
+        segment_bytes: [1024, 2048, 4096][rng.below(3) as usize],
+        grow_bytes: 256,
+        checkpoint_bytes: 1024 << rng.below(4),
+        index: TableOptions {
+            shard_bits: rng.below(3) as u8,
+            first_line_bits: 0,
+            load_percent: 75,
+        },
+        waste_percent: 10,
+        clean_step_bytes: 512 << rng.below(4),
+        snapshot_changes_max: 200,
+        replay_changes_max: 30,
+        background: false,
+        write_ahead: true,
+    }
+}

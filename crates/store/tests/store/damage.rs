@@ -1,0 +1,136 @@
+//! Changed bytes are found, and never taken for the chain.
+
+use mvs_store::sim::{SimDisk, SimRng};
+use mvs_store::{HeaderArchive, Store};
+
+use crate::chains::first_blocks;
+use crate::model::{Model, Step, Sums, genesis, options, play};
+
+/// A closed store with everything in it, and where the last block's bytes end.
+fn store() -> (SimDisk, Sums) {
+    let genesis = genesis();
+    let disk = SimDisk::new(9);
+    let (mut store, _) = Store::open(disk.clone(), options(20), &genesis).unwrap();
+    let mut model = Model::new(&genesis);
+    store.build_index(&mut |_| true).unwrap();
+    for chunk in first_blocks(80).chunks(9) {
+        play(&mut store, &mut model, &Step { undo: 0, apply: chunk.to_vec() });
+    }
+    let sums = Sums::of(&store);
+    store.close().unwrap();
+    (disk, sums)
+}
+
+/// What became of a store with a changed byte.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Refused,
+    Found,
+    Unseen,
+}
+
+fn outcome(disk: &SimDisk, sums: Sums) -> Outcome {
+    let Ok((store, _)) = Store::open(disk.clone(), options(20), &genesis()) else {
+        return Outcome::Refused;
+    };
+    let mut found = 0;
+    if store.check(&mut |_| true, &mut |_| found += 1).is_err() || found > 0 {
+        return Outcome::Found;
+    }
+    assert_eq!(Sums::of(&store), sums);
+    Outcome::Unseen
+}
+
+#[test]
+fn every_changed_byte_of_this_layer_is_found() {
+    let (disk, sums) = store();
+    assert_eq!(outcome(&disk.kill_image(), sums), Outcome::Unseen, "nothing is changed yet");
+    let block_bytes: u64 = first_blocks(80)
+        .iter()
+        .map(|b| mvs_primitives::encode::Encode::encoded_len(b.block().block()) as u64)
+        .sum();
+    let mut rng = SimRng::new(1);
+    let mut tried = 0;
+    for (name, len) in disk.files() {
+        // Behind these places nothing is kept.
+        let used = match name.as_str() {
+            "heights.dat" => 82 * 320,
+            "blocks/00000.blk" => 64 + block_bytes.min(250 << 10),
+            name if name.ends_with(".run") => len,
+            _ => continue,
+        };
+        let offsets = (0..80).map(|_| rng.below(used)).chain((0..64).step_by(7));
+        for offset in offsets.collect::<Vec<_>>() {
+            let image = disk.kill_image();
+            assert!(image.corrupt(&name, offset, 1 << rng.below(8)));
+            let outcome = outcome(&image, sums);
+            // A run that cannot be opened is made again from the blocks.
+            let is_healed = name.ends_with(".run") && offset < 64;
+            assert!(outcome != Outcome::Unseen || is_healed, "{name} byte {offset}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 200, "{tried}: {:?}", disk.files());
+}
+
+#[test]
+fn a_changed_byte_anywhere_is_never_another_state() {
+    let (disk, sums) = store();
+    let mut rng = SimRng::new(2);
+    let mut seen = 0;
+    let files = disk.files();
+    for _ in 0..200 {
+        let (name, len) = &files[rng.below(files.len() as u64) as usize];
+        let image = disk.kill_image();
+        if image.corrupt(name, rng.below(*len), 1 << rng.below(8)) {
+            // Either it is seen, or it was a byte that nothing depends on: `outcome` compares sums.
+            seen += u64::from(outcome(&image, sums) != Outcome::Unseen);
+        }
+    }
+    println!("{seen} of 200 changed bytes were in use");
+    assert!(seen > 0);
+}
+
+#[test]
+fn the_header_archive_comes_back_and_passes_over_damage() {
+    let disk = SimDisk::new(3);
+    let headers: Vec<_> =
+        first_blocks(300).iter().map(|b| b.block().header().header().clone()).collect();
+    let (mut archive, report) = HeaderArchive::open(disk.clone(), 7, &mut |_| {}).unwrap();
+    assert_eq!((report.headers, archive.len()), (0, 0));
+    for chunk in headers.chunks(37) {
+        archive.append(chunk).unwrap();
+    }
+    archive.sync().unwrap();
+    drop(archive);
+    let read = |disk: &SimDisk| {
+        let mut read = Vec::new();
+        let (archive, report) =
+            HeaderArchive::open(disk.clone(), 7, &mut |header| read.push(header)).unwrap();
+        (read, report, archive)
+    };
+    assert_eq!(read(&disk).0, headers);
+
+    let image = disk.kill_image();
+    assert!(image.corrupt("headers.log", 64 + 160 * 100 + 50, 1));
+    let (kept, report, mut archive) = read(&image);
+    assert_eq!((report.headers, report.damaged), (299, 1));
+    assert_eq!([&headers[..100], &headers[101..]].concat(), kept);
+    archive.append(&headers[100..101]).unwrap();
+    assert_eq!(read(&image).1.headers, 300);
+
+    // Unsynced headers may be lost, but nothing else.
+    let (_, _, mut archive) = read(&disk);
+    archive.append(&headers[..50]).unwrap();
+    for seed in 0..20 {
+        let (kept, _, _) = read(&disk.crash_image(seed));
+        assert_eq!(kept[..300], headers);
+        assert!(kept[300..].iter().all(|header| headers.contains(header)));
+    }
+    archive.rewrite(&headers[7..9]).unwrap();
+    for seed in 0..20 {
+        assert_eq!(read(&disk.crash_image(seed)).0, headers[7..9]);
+    }
+    let code = HeaderArchive::open(disk, 8, &mut |_| {}).err().unwrap().code();
+    assert_eq!(code, "store.other_network");
+}

@@ -1,0 +1,124 @@
+//! Stores put together again from what is left.
+
+use std::sync::Arc;
+
+use mvs_consensus::block::{BlockBody, ConnectedBlock, check_block, connect_block};
+use mvs_consensus::header::{Parent, accept_header, check_headers};
+use mvs_consensus::params::Params;
+use mvs_consensus::script::CacheUse;
+use mvs_store::backing::Disk;
+use mvs_store::sim::SimDisk;
+use mvs_store::{Batch, Store};
+use testkit::chain::FAR_FUTURE;
+
+use crate::model::{CACHES, Model, SHORT, Sums, assert_same, assert_sound, genesis, options, play};
+
+fn store() -> SimDisk {
+    let genesis = genesis();
+    let disk = SimDisk::new(31);
+    let (mut store, _) = Store::open(disk.clone(), options(60), &genesis).unwrap();
+    let mut model = Model::new(&genesis);
+    for step in &SHORT.steps {
+        play(&mut store, &mut model, step);
+    }
+    store.close().unwrap();
+    disk
+}
+
+/// Runs all rules on a block, as a node would.
+fn connect(batch: &Batch<'_, SimDisk>, bytes: Vec<u8>) -> Result<ConnectedBlock, String> {
+    let params = Params::devnet();
+    let body = BlockBody::decode(&bytes).map_err(|error| error.to_string())?;
+    let header = check_headers(&params, &CACHES, vec![body.block().header.clone()])
+        .remove(0)
+        .map_err(|error| error.to_string())?;
+    let tip = batch.tip().unwrap();
+    let parent = Parent { hash: tip.hash, height: tip.height };
+    let placed = accept_header(&params, batch, parent, header, FAR_FUTURE)
+        .map_err(|error| error.to_string())?;
+    let block = check_block(&params, placed, body).map_err(|error| error.to_string())?;
+    let pending =
+        connect_block(&params, batch, batch, Arc::clone(&block)).map_err(|e| e.to_string())?;
+    pending.finish_here(CacheUse::Off).map_err(|error| error.to_string())
+}
+
+#[test]
+fn from_the_blocks_alone() {
+    let disk = store();
+    for (name, _) in disk.files() {
+        if !name.starts_with("blocks/") {
+            disk.remove(&name).unwrap();
+        }
+    }
+    let genesis = genesis();
+    let target = SimDisk::new(32);
+    let build = |limit: u64| {
+        Store::rebuild_from_blocks(
+            &disk,
+            target.clone(),
+            options(60),
+            &genesis,
+            &mut connect,
+            &mut |progress| progress.done < limit,
+        )
+    };
+    // Interrupted, it goes on where it stopped.
+    assert_eq!(build(150).err().unwrap().code(), "store.cancelled");
+    let (store, report) = build(u64::MAX).unwrap();
+    assert_eq!(report.stopped, None);
+    assert!(report.found_blocks > report.tip.height.value().into(), "lost branches are there too");
+    assert!(report.connected < u64::from(report.tip.height.value()));
+    assert_same(&store.snapshot(), SHORT.chain.blocks(), SHORT.chain.state());
+    assert_sound(&store);
+}
+
+#[test]
+fn a_damaged_block_ends_the_chain_below_it() {
+    let disk = store();
+    assert!(disk.corrupt("blocks/00000.blk", 100_000, 8));
+    let target = SimDisk::new(33);
+    let (store, report) = Store::rebuild_from_blocks(
+        &disk,
+        target,
+        options(60),
+        &genesis(),
+        &mut connect,
+        &mut |_| true,
+    )
+    .unwrap();
+    let blocks = &SHORT.chain.blocks()[..=report.tip.height.value() as usize];
+    assert!(blocks.len() > 10 && blocks.len() < SHORT.chain.blocks().len());
+    let hash = blocks.last().unwrap().block().header().hash();
+    if report.tip.hash == hash {
+        let mut model = Model::new(&blocks[0]);
+        blocks[1..].iter().for_each(|block| model.push(block));
+        assert_same(&store.snapshot(), blocks, &model.state());
+    }
+    assert_sound(&store);
+}
+
+#[test]
+fn the_index_from_the_log() {
+    let disk = store();
+    let expected = {
+        let (store, _) = Store::open(disk.clone(), options(60), &genesis()).unwrap();
+        Sums::of(&store)
+    };
+    let tables: Vec<String> = disk
+        .files()
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("index/") || name.starts_with("live/"))
+        .collect();
+    assert!(!tables.is_empty());
+    for name in &tables {
+        for offset in (0..4_096).step_by(64) {
+            disk.corrupt(name, offset + 9, 0x5a);
+        }
+    }
+    Store::rebuild_index(disk.clone(), &options(60)).unwrap();
+    let (store, _) = Store::open(disk, options(60), &genesis()).unwrap();
+    assert_eq!(Sums::of(&store), expected);
+    assert_same(&store.snapshot(), SHORT.chain.blocks(), SHORT.chain.state());
+    assert_sound(&store);
+}

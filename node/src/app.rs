@@ -1,0 +1,59 @@
+//! The program `mvs-node`: what is on the command line, and how the parts are wired.
+//!
+//! # Exit codes
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done, or stopped cleanly |
+//! | 1 | something failed; the message says what |
+//! | 2 | the command line, the configuration or a chain spec is wrong |
+//! | 3 | the data folder is in use by another process |
+//! | 4 | the store is damaged, or belongs to another network or format |
+//! | 5 | the disk failed or is full |
+//! | 6 | `check` found something wrong, or `import` met a block that is refused |
+//! | 130 | ended by the third Ctrl-C, without a clean stop |
+
+mod args;
+mod exit;
+mod files;
+mod maintenance;
+mod progress;
+mod run;
+mod setup;
+mod signals;
+mod spec;
+mod web;
+
+use std::process::ExitCode;
+
+pub use exit::Exit;
+
+/// Runs the program with the arguments and the environment of the process.
+#[expect(clippy::print_stderr, reason = "the program's last word when it fails")]
+pub fn main() -> ExitCode {
+    let invocation = match args::read() {
+        Ok(invocation) => invocation,
+        Err(exit) => return exit.into(),
+    };
+    match dispatch(invocation) {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => {
+            eprintln!("mvs-node: {error:#}");
+            Exit::of(&error).into()
+        }
+    }
+}
+
+fn dispatch(invocation: args::Invocation) -> anyhow::Result<()> {
+    let args::Invocation { effective, command } = invocation;
+    match command {
+        args::Command::Run => run::run(&effective),
+        args::Command::Config => setup::print_config(&effective),
+        args::Command::Check => maintenance::check(&effective.config),
+        args::Command::Repair => maintenance::repair(&effective.config),
+        args::Command::Export { file, first, last } => {
+            files::export(&effective.config, &file, first, last)
+        }
+        args::Command::Import { file } => files::import(&effective.config, &file),
+        args::Command::Spec(order) => spec::run(&effective.config, order),
+    }
+}

@@ -1,0 +1,64 @@
+//! `/metrics`, `/healthy` and `/ready`, for programs that watch the node.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use crate::chain::command::ChainHandle;
+use crate::chain::stop::Stop;
+use crate::p2p::network::Network;
+use crate::telemetry::metrics;
+
+/// The media type of Prometheus' text form.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4";
+
+/// Opens the port.
+///
+/// # Errors
+/// An address that others can reach, or what the system says.
+pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    anyhow::ensure!(
+        address.ip().is_loopback(),
+        "metrics_listen is {address}: whoever reaches it needs no password, so it must be a \
+         loopback address"
+    );
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} for metrics"))
+}
+
+/// Answers until the stop token is set.
+pub(super) async fn serve(
+    listener: TcpListener,
+    chain: ChainHandle,
+    network: Network,
+    stop: Stop,
+) -> std::io::Result<()> {
+    let numbers = {
+        let chain = chain.clone();
+        move || {
+            let text = metrics::render(&chain, &network);
+            async move { ([(header::CONTENT_TYPE, METRICS_TYPE)], text) }
+        }
+    };
+    let ready = move || {
+        let status = chain.status();
+        async move {
+            if status.is_synced && !status.is_disk_full {
+                (StatusCode::OK, "ready\n").into_response()
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+            }
+        }
+    };
+    let router = Router::new()
+        .route("/metrics", get(numbers))
+        .route("/healthy", get(|| async { "healthy\n" }))
+        .route("/ready", get(ready));
+    axum::serve(listener, router).with_graceful_shutdown(async move { stop.wait().await }).await
+}

@@ -1,0 +1,134 @@
+//! Blocks whose headers are placed and that wait to be connected.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mvs_consensus::block::CheckedBlock;
+use mvs_primitives::hash::BlockHash;
+
+use crate::p2p::api::PeerId;
+
+/// A block that waits.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Its body fits its header and shows nothing wrong by itself.
+    Checked {
+        /// The block.
+        block: Arc<CheckedBlock>,
+        /// Its length on the wire.
+        bytes: usize,
+    },
+    /// Its bytes: it was connected before, or there was no room for more.
+    Raw(Bytes),
+}
+
+#[derive(Debug)]
+struct Held {
+    body: Body,
+    from: Option<PeerId>,
+}
+
+/// Decoded, a block takes about this many times its bytes.
+const DECODED_FACTOR: usize = 4;
+
+/// Blocks that wait to be connected, and those being checked on the way here.
+#[derive(Debug, Default)]
+pub struct Bodies {
+    held: HashMap<BlockHash, Held>,
+    /// Being checked: from whom.
+    checking: HashMap<BlockHash, Option<PeerId>>,
+    wire_bytes: usize,
+}
+
+impl Bodies {
+    /// Notes that a block is being checked.
+    pub fn start_check(&mut self, hash: BlockHash, from: Option<PeerId>) {
+        self.checking.insert(hash, from);
+    }
+
+    /// Notes that the check has ended. Tells whether it was still wanted, and who sent the block.
+    pub fn end_check(&mut self, hash: &BlockHash) -> Option<Option<PeerId>> {
+        self.checking.remove(hash)
+    }
+
+    /// Returns how many are being checked.
+    pub fn checking(&self) -> usize {
+        self.checking.len()
+    }
+
+    /// Adds a block.
+    pub fn insert(&mut self, hash: BlockHash, body: Body, from: Option<PeerId>) {
+        self.remove(&hash);
+        self.wire_bytes = self.wire_bytes.saturating_add(wire_bytes(&body));
+        self.held.insert(hash, Held { body, from });
+    }
+
+    /// Tells whether a block is held or being checked: it need not be asked for.
+    pub fn has(&self, hash: &BlockHash) -> bool {
+        self.held.contains_key(hash) || self.checking.contains_key(hash)
+    }
+
+    /// Tells whether a block is held, so that it can be connected.
+    pub fn is_ready(&self, hash: &BlockHash) -> bool {
+        self.held.contains_key(hash)
+    }
+
+    /// Returns a block.
+    pub fn get(&self, hash: &BlockHash) -> Option<&Body> {
+        self.held.get(hash).map(|held| &held.body)
+    }
+
+    /// Returns who sent a block.
+    pub fn sender(&self, hash: &BlockHash) -> Option<PeerId> {
+        self.held.get(hash).and_then(|held| held.from)
+    }
+
+    /// Takes a block out.
+    pub fn remove(&mut self, hash: &BlockHash) -> Option<Body> {
+        let held = self.held.remove(hash)?;
+        self.wire_bytes = self.wire_bytes.saturating_sub(wire_bytes(&held.body));
+        Some(held.body)
+    }
+
+    /// Lets go of a block in whatever state it is.
+    pub fn forget(&mut self, hash: &BlockHash) {
+        self.remove(hash);
+        self.checking.remove(hash);
+    }
+
+    /// Keeps only blocks that somebody still wants.
+    pub fn retain(&mut self, wanted: impl Fn(&BlockHash) -> bool) {
+        let gone: Vec<BlockHash> = self.held.keys().filter(|hash| !wanted(hash)).copied().collect();
+        for hash in gone {
+            self.remove(&hash);
+        }
+    }
+
+    /// Returns how many are held.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Tells whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Returns their length on the wire.
+    pub const fn wire_bytes(&self) -> usize {
+        self.wire_bytes
+    }
+
+    /// Estimates the memory that a checked block of so many bytes takes.
+    pub const fn memory_of(bytes: usize) -> usize {
+        bytes.saturating_mul(DECODED_FACTOR)
+    }
+}
+
+fn wire_bytes(body: &Body) -> usize {
+    match body {
+        Body::Checked { bytes, .. } => *bytes,
+        Body::Raw(bytes) => bytes.len(),
+    }
+}

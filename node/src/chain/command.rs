@@ -1,0 +1,302 @@
+//! What the chain owner is asked, and the handle that asks it.
+
+use std::sync::Arc;
+
+use mvs_primitives::block::Block;
+use mvs_primitives::hash::{BlockHash, MixHash, SealHash, TxId};
+use mvs_primitives::height::Height;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::events::{ChainEvent, TipView};
+use crate::mempool::{LooseTx, MempoolStats, Reject};
+use crate::mining::{Payout, SubmitError, TemplateError, WorkTemplate};
+use crate::p2p::api::NetworkEvent;
+use crate::p2p::message::RawBlock;
+
+/// Most commands that wait for the owner. When it is full the network is not read and local callers
+/// wait.
+pub const COMMAND_QUEUE: usize = 256;
+
+/// A question or order to the chain owner.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Something happened among the peers.
+    Network(NetworkEvent),
+    /// Time has passed.
+    Tick,
+    /// A result of the verification threads waits.
+    Wake,
+    /// A block of our own making.
+    SubmitBlock {
+        /// The block.
+        block: RawBlock,
+        /// Gets the answer.
+        reply: oneshot::Sender<Result<BlockVerdict, BlockRefusal>>,
+    },
+    /// A transaction of our own.
+    SubmitTx {
+        /// The transaction.
+        tx: LooseTx,
+        /// Gets the answer.
+        reply: oneshot::Sender<Result<TxId, TxRefusal>>,
+    },
+    /// Asks for work.
+    Work {
+        /// Whom the block shall pay.
+        payout: Payout,
+        /// Gets the answer.
+        reply: oneshot::Sender<Result<Arc<WorkTemplate>, TemplateError>>,
+    },
+    /// A solution of work.
+    SubmitWork {
+        /// Name of the work.
+        work: SealHash,
+        /// The nonce.
+        nonce: u64,
+        /// The mix.
+        mix_hash: MixHash,
+        /// Gets the answer.
+        reply: oneshot::Sender<Result<BlockVerdict, BlockRefusal>>,
+    },
+    /// Asks for a loose transaction.
+    LooseTx {
+        /// Its id.
+        txid: TxId,
+        /// Gets the answer.
+        reply: oneshot::Sender<Option<LooseTx>>,
+    },
+    /// Asks for the ids of all loose transactions, parents first.
+    LooseIds {
+        /// Gets the answer.
+        reply: oneshot::Sender<Vec<TxId>>,
+    },
+    /// Asks for numbers about the pool.
+    PoolStats {
+        /// Gets the answer.
+        reply: oneshot::Sender<MempoolStats>,
+    },
+}
+
+/// What became of a block that was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockVerdict {
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Whether it is part of the chain now; else it is kept on a side branch.
+    pub is_on_chain: bool,
+}
+
+/// Why a submitted block was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockRefusal {
+    /// The solution fits no work.
+    #[error(transparent)]
+    Work(#[from] SubmitError),
+    /// A rule is broken, or the parent is not known.
+    #[error("{code}: {text}")]
+    Refused {
+        /// The stable code.
+        code: &'static str,
+        /// What is wrong.
+        text: String,
+    },
+    /// The chain has it.
+    #[error("the block is known")]
+    Known,
+    /// Too many blocks are being checked, or the node stops.
+    #[error("busy")]
+    Busy,
+}
+
+impl BlockRefusal {
+    /// Returns the stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Work(error) => error.code(),
+            Self::Refused { code, .. } => code,
+            Self::Known => "block.known",
+            Self::Busy => "node.busy",
+        }
+    }
+}
+
+/// Why a submitted transaction was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TxRefusal {
+    /// By rules, policy or the pool.
+    #[error(transparent)]
+    Pool(#[from] Reject),
+    /// Too many transactions are being checked, or the node stops.
+    #[error("busy")]
+    Busy,
+}
+
+impl TxRefusal {
+    /// Returns the stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Pool(reject) => reject.code(),
+            Self::Busy => "node.busy",
+        }
+    }
+}
+
+/// The owner is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the node is stopping")]
+pub struct Stopping;
+
+/// How far the node is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SyncStatus {
+    /// Height of the connected chain.
+    pub height: Height,
+    /// Height of the heaviest header.
+    pub header_height: Height,
+    /// The greatest height that a peer claims; not to be trusted.
+    pub claimed: Option<Height>,
+    /// Whether the node has caught up: it relays transactions and gives out work only then.
+    pub is_synced: bool,
+    /// Summed work of the tip over that of the heaviest header, in millionths.
+    pub work_done: u32,
+    /// Blocks on their way from peers.
+    pub in_flight: usize,
+    /// Blocks that wait to be connected.
+    pub waiting: usize,
+    /// Connected peers.
+    pub peers: usize,
+    /// Headers are being read from a peer.
+    pub reading_headers: bool,
+    /// No block can be connected until there is room on the disk.
+    pub is_disk_full: bool,
+    /// Loose transactions.
+    pub loose: usize,
+}
+
+/// Asks the chain owner. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ChainHandle {
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) tip: watch::Receiver<Arc<TipView>>,
+    pub(super) status: watch::Receiver<SyncStatus>,
+    pub(super) events: broadcast::Sender<ChainEvent>,
+}
+
+impl ChainHandle {
+    /// Returns the chain as it is now.
+    pub fn tip(&self) -> Arc<TipView> {
+        Arc::clone(&self.tip.borrow())
+    }
+
+    /// Returns a receiver that is told of every new tip, the latest only.
+    pub fn watch_tip(&self) -> watch::Receiver<Arc<TipView>> {
+        self.tip.clone()
+    }
+
+    /// Returns how far the node is.
+    pub fn status(&self) -> SyncStatus {
+        *self.status.borrow()
+    }
+
+    /// Listens to changes, in order, from now on. A listener that falls behind by more than
+    /// [`EVENT_QUEUE`](super::events::EVENT_QUEUE) is told so and has to start from a snapshot.
+    pub fn listen(&self) -> broadcast::Receiver<ChainEvent> {
+        self.events.subscribe()
+    }
+
+    /// Sends a command; waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn send(&self, command: Command) -> Result<(), Stopping> {
+        self.commands.send(command).await.map_err(|_| Stopping)
+    }
+
+    /// Sends a command unless the queue is full or the owner is gone; tells whether it was sent.
+    pub fn try_send(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Stopping> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        answer.await.map_err(|_| Stopping)
+    }
+
+    /// Offers a block of our own making; answers when it was judged.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner one says why the block is refused.
+    pub async fn submit_block(
+        &self,
+        block: RawBlock,
+    ) -> Result<Result<BlockVerdict, BlockRefusal>, Stopping> {
+        self.ask(|reply| Command::SubmitBlock { block, reply }).await
+    }
+
+    /// Offers a transaction; answers when it was judged.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner one says why the transaction is refused.
+    pub async fn submit_tx(&self, tx: LooseTx) -> Result<Result<TxId, TxRefusal>, Stopping> {
+        self.ask(|reply| Command::SubmitTx { tx, reply }).await
+    }
+
+    /// Asks for work.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner one says why there is none.
+    pub async fn work(
+        &self,
+        payout: Payout,
+    ) -> Result<Result<Arc<WorkTemplate>, TemplateError>, Stopping> {
+        self.ask(|reply| Command::Work { payout, reply }).await
+    }
+
+    /// Hands in a solution.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner one says why it is refused.
+    pub async fn submit_work(
+        &self,
+        work: SealHash,
+        nonce: u64,
+        mix_hash: MixHash,
+    ) -> Result<Result<BlockVerdict, BlockRefusal>, Stopping> {
+        self.ask(|reply| Command::SubmitWork { work, nonce, mix_hash, reply }).await
+    }
+
+    /// Returns a loose transaction.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn loose_tx(&self, txid: TxId) -> Result<Option<LooseTx>, Stopping> {
+        self.ask(|reply| Command::LooseTx { txid, reply }).await
+    }
+
+    /// Returns the ids of all loose transactions, parents first.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn loose_ids(&self) -> Result<Vec<TxId>, Stopping> {
+        self.ask(|reply| Command::LooseIds { reply }).await
+    }
+
+    /// Returns numbers about the pool.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn pool_stats(&self) -> Result<MempoolStats, Stopping> {
+        self.ask(|reply| Command::PoolStats { reply }).await
+    }
+}
+
+/// Wraps a block of our own as the wire would carry it.
+pub(super) fn raw_block(block: &Block) -> Option<RawBlock> {
+    use mvs_primitives::encode::Encode;
+    RawBlock::from_wire(block.to_bytes().into()).ok()
+}

@@ -1,0 +1,353 @@
+//! The thread that owns the chain: store, index, pool and templates. Nothing here is shared, so
+//! nothing is locked.
+//!
+//! Commands come through one bounded channel and are answered through one-shot replies. Work that
+//! takes long (seals, bodies, scripts, loose transactions) goes to the verification threads; their
+//! results come back through a second channel, which is bounded by the jobs that are allowed to be
+//! out. Between two commands the owner connects a slice of blocks at most.
+
+mod blocks;
+mod headers;
+mod jobs;
+mod mining;
+mod peers;
+mod progress;
+mod serve;
+mod transactions;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mvs_consensus::error::Fault;
+use mvs_consensus::params::Params;
+use mvs_primitives::hash::{BlockHash, TxId};
+use mvs_store::mmap::MapDisk;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use self::blocks::WaitingBlock;
+use self::jobs::JobResult;
+use self::peers::PeerState;
+use self::serve::Server;
+use super::command::{
+    BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, SyncStatus, TxRefusal,
+};
+use super::core::{ChainCore, ChainError, Moved, Slice, Step};
+use super::events::{ChainEvent, EVENT_QUEUE, TipView};
+use super::stop::Stop;
+use crate::mempool::{Mempool, MempoolConfig, OrphanConfig, Orphans};
+use crate::mining::{TemplateConfig, Templates};
+use crate::p2p::api::PeerId;
+use crate::p2p::network::Network;
+use crate::sync::{Planner, Settings};
+
+/// Commands that are handled before the chain is looked at again.
+const COMMANDS_IN_A_ROW: usize = 64;
+/// Blocks behind the heaviest header from which on many are made durable together.
+const BULK_DISTANCE: u32 = 12;
+/// Time between two attempts to write while the disk is full.
+const DISK_FULL_PAUSE: Duration = Duration::from_secs(10);
+
+/// How the owner behaves.
+#[derive(Debug, Clone)]
+pub struct OwnerConfig {
+    /// Numbers of the synchronisation.
+    pub sync: Settings,
+    /// The pool.
+    pub mempool: MempoolConfig,
+    /// Loose transactions without parents.
+    pub orphans: OrphanConfig,
+    /// Block templates.
+    pub templates: TemplateConfig,
+    /// Where the pool is kept from one run to the next; nowhere when unset.
+    pub pool_file: Option<PathBuf>,
+    /// Whether loose transactions are taken from peers and relayed.
+    pub relay: bool,
+    /// Whether a node without any peer counts as having caught up.
+    pub synced_without_peers: bool,
+}
+
+impl Default for OwnerConfig {
+    fn default() -> Self {
+        Self {
+            sync: Settings::default(),
+            mempool: MempoolConfig::default(),
+            orphans: OrphanConfig::default(),
+            templates: TemplateConfig::default(),
+            pool_file: None,
+            relay: true,
+            synced_without_peers: true,
+        }
+    }
+}
+
+type BlockReply = oneshot::Sender<Result<BlockVerdict, BlockRefusal>>;
+type TxReply = oneshot::Sender<Result<TxId, TxRefusal>>;
+
+/// The owner. [`Owner::run`] is its thread.
+pub struct Owner {
+    core: ChainCore<MapDisk>,
+    config: OwnerConfig,
+    planner: Planner,
+    network: Network,
+    peers: BTreeMap<PeerId, PeerState>,
+    mempool: Mempool,
+    orphans: Orphans,
+    templates: Templates,
+    server: Server,
+    inbox: mpsc::Receiver<Command>,
+    results: Receiver<JobResult>,
+    results_in: Sender<JobResult>,
+    wake: mpsc::WeakSender<Command>,
+    tip: watch::Sender<Arc<TipView>>,
+    status: watch::Sender<SyncStatus>,
+    events: broadcast::Sender<ChainEvent>,
+    stop: Stop,
+    started: Instant,
+    /// Blocks whose header is being judged.
+    waiting: HashMap<BlockHash, WaitingBlock>,
+    /// Who waits for the verdict on a block of our own.
+    block_replies: HashMap<BlockHash, Vec<BlockReply>>,
+    /// Who waits for the verdict on a transaction of our own.
+    tx_replies: HashMap<TxId, Vec<TxReply>>,
+    /// Transactions that are being verified.
+    tx_jobs: usize,
+    /// Transactions that were asked for, and when.
+    tx_requests: HashMap<TxId, Duration>,
+    disk_full_since: Option<Duration>,
+    last_upkeep: Duration,
+    last_status: Option<Duration>,
+}
+
+impl Owner {
+    /// Takes over the chain and the peers.
+    pub fn new(
+        core: ChainCore<MapDisk>,
+        config: OwnerConfig,
+        network: Network,
+        stop: Stop,
+    ) -> (Self, ChainHandle) {
+        let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
+        let (results_in, results) = channel();
+        let view = Arc::new(TipView::new(core.trunk().clone()));
+        let (tip, tip_out) = watch::channel(view);
+        let (status, status_out) = watch::channel(SyncStatus::default());
+        let (events, _) = broadcast::channel(EVENT_QUEUE);
+        network.set_height(core.tip().height);
+        let server = Server::start(network.clone(), tip_out.clone(), stop.clone());
+        let owner = Self {
+            planner: Planner::new(config.sync),
+            mempool: Mempool::new(config.mempool.clone()),
+            orphans: Orphans::new(config.orphans.clone()),
+            templates: Templates::new(config.templates.clone()),
+            server,
+            core,
+            config,
+            network,
+            peers: BTreeMap::new(),
+            inbox,
+            results,
+            results_in,
+            wake: commands.downgrade(),
+            tip,
+            status,
+            events: events.clone(),
+            stop,
+            started: Instant::now(),
+            waiting: HashMap::new(),
+            block_replies: HashMap::new(),
+            tx_replies: HashMap::new(),
+            tx_jobs: 0,
+            tx_requests: HashMap::new(),
+            disk_full_since: None,
+            last_upkeep: Duration::ZERO,
+            last_status: None,
+        };
+        let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
+        (owner, handle)
+    }
+
+    /// Runs until the stop token is set or something of ours fails; then saves the pool and closes
+    /// the store. The token is set in any case when this returns.
+    ///
+    /// # Errors
+    /// [`ChainError`]: ours. Nobody is to be blamed for it.
+    pub fn run(mut self) -> Result<(), ChainError> {
+        let stop = self.stop.clone();
+        // However this ends, the rest of the node must end too.
+        let _guard = SetOnDrop(stop);
+        let result = self.load_pool().and_then(|()| self.work());
+        if let Err(error) = &result {
+            tracing::error!(target: "chain", code = error.code(), %error, "the node stops");
+        }
+        let closed = self.close();
+        result.and(closed)
+    }
+
+    fn work(&mut self) -> Result<(), ChainError> {
+        self.publish_status();
+        while !self.stop.is_set() {
+            let first = match self.has_work() {
+                true => self.inbox.try_recv().ok(),
+                false => match self.inbox.blocking_recv() {
+                    Some(command) => Some(command),
+                    None => break,
+                },
+            };
+            let mut next = first;
+            let mut handled = 0;
+            while let Some(command) = next {
+                self.handle(command)?;
+                handled += 1;
+                next = match handled < COMMANDS_IN_A_ROW {
+                    true => self.inbox.try_recv().ok(),
+                    false => None,
+                };
+            }
+            while let Ok(result) = self.results.try_recv() {
+                self.take_result(result)?;
+            }
+            self.advance()?;
+            self.poll_planner()?;
+            self.upkeep();
+        }
+        Ok(())
+    }
+
+    fn has_work(&self) -> bool {
+        self.core.is_dirty() && self.disk_full_since.is_none()
+    }
+
+    /// Time since the start.
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn params(&self) -> &Params {
+        self.core.params()
+    }
+
+    fn handle(&mut self, command: Command) -> Result<(), ChainError> {
+        match command {
+            Command::Network(event) => self.on_network(event)?,
+            Command::Tick | Command::Wake => {}
+            Command::SubmitBlock { block, reply } => self.submit_block(block, reply)?,
+            Command::SubmitTx { tx, reply } => self.submit_tx(tx, reply),
+            Command::Work { payout, reply } => self.give_work(&payout, reply)?,
+            Command::SubmitWork { work, nonce, mix_hash, reply } => {
+                self.take_solution(work, nonce, mix_hash, reply)?;
+            }
+            Command::LooseTx { txid, reply } => {
+                // Whoever asked may have gone; so with every reply.
+                let _ = reply.send(self.mempool.get(&txid).map(|entry| entry.tx().clone()));
+            }
+            Command::LooseIds { reply } => {
+                let ids = self.mempool.in_order().iter().map(|entry| entry.txid()).collect();
+                let _ = reply.send(ids);
+            }
+            Command::PoolStats { reply } => {
+                let _ = reply.send(self.mempool.stats(unix_now()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects one slice of blocks.
+    fn advance(&mut self) -> Result<(), ChainError> {
+        let now = self.now();
+        if let Some(since) = self.disk_full_since {
+            if now.saturating_sub(since) < DISK_FULL_PAUSE {
+                return Ok(());
+            }
+            self.disk_full_since = None;
+            self.core.touch();
+        }
+        if !self.core.is_dirty() {
+            return Ok(());
+        }
+        let best = self.core.index.best(self.core.trunk()).height;
+        let is_bulk = best.blocks_since(self.core.tip().height) > BULK_DISTANCE;
+        let slice = if is_bulk { Slice::BULK } else { Slice::TIP };
+        let stop = self.stop.clone();
+        match self.core.advance(&slice, &stop) {
+            Ok(Step::Idle) => {}
+            Ok(Step::Moved(moved)) => self.on_moved(moved, is_bulk)?,
+            Ok(Step::Invalid(invalid)) => self.on_invalid(&invalid),
+            Err(error) if error.is_no_space() => {
+                tracing::error!(target: "chain", code = error.code(), %error,
+                    "the disk is full; blocks wait until there is room");
+                self.disk_full_since = Some(now);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Follows a durable change of the chain.
+    fn on_moved(&mut self, moved: Moved, is_bulk: bool) -> Result<(), ChainError> {
+        let Moved { undone, connected, senders, tip } = moved;
+        let view = Arc::new(TipView::new(self.core.trunk().clone()));
+        self.tip.send_replace(view);
+        self.network.set_height(tip.height);
+        if !undone.is_empty() {
+            tracing::warn!(target: "chain", undone = undone.len(), connected = connected.len(),
+                height = %tip.height, hash = %tip.hash, "the chain was reorganised");
+        } else if !is_bulk {
+            tracing::info!(target: "chain", height = %tip.height, hash = %tip.hash, "new tip");
+        }
+        self.update_pool(&undone, &connected)?;
+        for block in undone {
+            let (height, hash) = (block.info.height, block.info.hash);
+            // Nobody may be listening; so with every event.
+            let block = block.block.into();
+            let _ = self.events.send(ChainEvent::Disconnected { height, hash, block });
+        }
+        for block in &connected {
+            let block = Arc::clone(block.block());
+            let _ = self.events.send(ChainEvent::Connected { block });
+        }
+        for block in &connected {
+            let hash = block.block().header().hash();
+            self.answer_block(&hash, Ok(BlockVerdict { hash, is_on_chain: true }));
+        }
+        if !is_bulk {
+            senders.into_iter().for_each(|from| self.note_merit(from));
+            self.announce(&connected);
+        }
+        Ok(())
+    }
+
+    fn close(mut self) -> Result<(), ChainError> {
+        self.save_pool();
+        self.inbox.close();
+        let Self { core, server, .. } = self;
+        server.join();
+        core.close()
+    }
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owner").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+struct SetOnDrop(Stop);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+/// Our clock in Unix seconds; 0 when it stands before 1970.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A promise between parts of the owner.
+const fn broken(what: &'static str) -> ChainError {
+    ChainError::Fault(Fault::Broken(what))
+}

@@ -1,0 +1,157 @@
+//! What the verification threads do for the owner.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use mvs_consensus::block::{BlockBody, BodyRejection, CheckedBlock, check_block};
+use mvs_consensus::error::{HeaderRuleError, Rejection};
+use mvs_consensus::header::{CheckedHeader, PlacedHeader, check_headers};
+use mvs_primitives::encode::DecodeError;
+use mvs_primitives::hash::BlockHash;
+use mvs_primitives::header::Header;
+
+use super::Owner;
+use crate::chain::command::Command;
+use crate::chain::core::ChainError;
+use crate::chain::intake::HeadersStop;
+use crate::mempool::Verdict;
+use crate::p2p::api::{Charge, PeerId};
+use crate::p2p::message::RawBlock;
+
+/// Seals that one thread verifies together.
+const SEALS: usize = 64;
+
+/// Whose headers they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeaderSource {
+    /// A `headers` message of a peer.
+    Peer(PeerId),
+    /// The header of a block that waits.
+    Block(BlockHash),
+}
+
+/// A list of headers on its way through the seals.
+#[derive(Debug)]
+pub(super) struct HeaderList {
+    pub(super) source: HeaderSource,
+    /// Headers in the message.
+    pub(super) count: usize,
+    /// The last one that was known before.
+    pub(super) last_known: Option<BlockHash>,
+    /// Why the message was not taken to its end.
+    pub(super) stop: Option<HeadersStop>,
+}
+
+pub(super) type Seal = (BlockHash, Result<CheckedHeader, Rejection<HeaderRuleError>>);
+
+/// A body that is refused.
+#[derive(Debug)]
+pub(super) enum BodyFault {
+    /// No block at all.
+    Garbage(DecodeError),
+    /// A block that does not fit its header, or breaks a rule by itself.
+    Refused(BodyRejection),
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub(super) enum JobResult {
+    /// Seals were verified.
+    Headers(HeaderList, Vec<Seal>),
+    /// A body was checked.
+    Body { hash: BlockHash, bytes: usize, result: Result<Arc<CheckedBlock>, BodyFault> },
+    /// A loose transaction was verified.
+    Tx { verdict: Box<Verdict>, from: Option<PeerId> },
+    /// A job panicked: our bug.
+    Panicked,
+}
+
+impl Owner {
+    /// Runs a job on some thread; its result comes back to [`Owner::take_result`].
+    pub(super) fn spawn(&self, job: impl FnOnce() -> Option<JobResult> + Send + 'static) {
+        let results = self.results_in.clone();
+        let wake = self.wake.clone();
+        self.core.tools().pool.spawn(move || {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            let result = match outcome {
+                Ok(Some(result)) => result,
+                Ok(None) => return,
+                Err(_) => JobResult::Panicked,
+            };
+            // The owner may be gone. If its queue is full it is awake and will look here.
+            let _ = results.send(result);
+            if let Some(wake) = wake.upgrade() {
+                let _ = wake.try_send(Command::Wake);
+            }
+        });
+    }
+
+    pub(super) fn take_result(&mut self, result: JobResult) -> Result<(), ChainError> {
+        match result {
+            JobResult::Headers(list, seals) => self.headers_verified(list, seals),
+            JobResult::Body { hash, bytes, result } => self.body_checked(hash, bytes, result),
+            JobResult::Tx { verdict, from } => self.tx_verified(*verdict, from),
+            JobResult::Panicked => Err(super::broken("a verification job panicked")),
+        }
+    }
+
+    /// Verifies seals, in parts on several threads.
+    pub(super) fn verify_seals(&self, list: HeaderList, headers: Vec<Header>) {
+        let parts: Vec<Vec<Header>> = headers.chunks(SEALS).map(<[Header]>::to_vec).collect();
+        let task = Arc::new(SealTask {
+            left: AtomicUsize::new(parts.len()),
+            state: Mutex::new((Some(list), parts.iter().map(|_| None).collect())),
+        });
+        for (number, part) in parts.into_iter().enumerate() {
+            let task = Arc::clone(&task);
+            let tools = self.core.tools().clone();
+            self.spawn(move || {
+                let hashes: Vec<BlockHash> = part.iter().map(Header::hash).collect();
+                let checked = check_headers(&tools.params, &tools.caches, part);
+                task.put(number, hashes.into_iter().zip(checked).collect())
+            });
+        }
+    }
+
+    /// Checks a body against its header.
+    pub(super) fn check_body(&self, placed: PlacedHeader, block: RawBlock, charge: Charge) {
+        let params = Arc::clone(&self.core.tools().params);
+        self.spawn(move || {
+            let hash = block.hash();
+            let result = match BlockBody::decode(block.bytes()) {
+                Ok(body) => check_block(&params, placed, body).map_err(BodyFault::Refused),
+                Err(error) => Err(BodyFault::Garbage(error)),
+            };
+            drop(charge);
+            Some(JobResult::Body { hash, bytes: block.bytes().len(), result })
+        });
+    }
+}
+
+/// A list of headers in parts; whoever finishes the last part hands it in.
+struct SealTask {
+    left: AtomicUsize,
+    state: Mutex<(Option<HeaderList>, Vec<Option<Vec<Seal>>>)>,
+}
+
+impl SealTask {
+    fn put(&self, number: usize, seals: Vec<Seal>) -> Option<JobResult> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = state.1.get_mut(number) {
+            *place = Some(seals);
+        }
+        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return None;
+        }
+        let list = state.0.take()?;
+        let mut all = Vec::new();
+        for part in state.1.drain(..) {
+            match part {
+                Some(part) => all.extend(part),
+                None => return Some(JobResult::Panicked),
+            }
+        }
+        Some(JobResult::Headers(list, all))
+    }
+}

@@ -1,0 +1,57 @@
+//! Work for miners, and their solutions.
+
+use std::sync::Arc;
+
+use mvs_consensus::header::Parent;
+use mvs_primitives::hash::{MixHash, SealHash};
+use tokio::sync::oneshot;
+
+use super::{BlockReply, Owner, unix_now};
+use crate::chain::command::raw_block;
+use crate::chain::core::ChainError;
+use crate::mempool::Tip;
+use crate::mining::{Payout, TemplateError, WorkTemplate};
+
+impl Owner {
+    pub(super) fn give_work(
+        &mut self,
+        payout: &Payout,
+        reply: oneshot::Sender<Result<Arc<WorkTemplate>, TemplateError>>,
+    ) -> Result<(), ChainError> {
+        let trunk = self.core.trunk().clone();
+        let tip = trunk.tip();
+        let parent = Parent { hash: tip.hash, height: tip.height };
+        let params = Arc::clone(&self.core.tools().params);
+        let tip = Tip::new(&params, parent, &trunk, &trunk)?;
+        let work = self.templates.work(&tip, &self.mempool, payout, unix_now());
+        if let Ok(work) = &work {
+            for txid in work.refused() {
+                tracing::warn!(target: "chain", %txid, "removed from the pool: no block may hold it");
+                self.mempool.remove(txid);
+            }
+        }
+        let _ = reply.send(work);
+        Ok(())
+    }
+
+    pub(super) fn take_solution(
+        &mut self,
+        work: SealHash,
+        nonce: u64,
+        mix_hash: MixHash,
+        reply: BlockReply,
+    ) -> Result<(), ChainError> {
+        let tip = self.core.tip().hash;
+        match self.templates.submit(tip, work, nonce, mix_hash) {
+            Ok(block) => {
+                let block = raw_block(&block)
+                    .ok_or_else(|| super::broken("a block of our own does not encode"))?;
+                self.submit_block(block, reply)
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error.into()));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Loose transactions: from peers and of our own, into the pool and on to others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mvs_consensus::block::ConnectedBlock;
+use mvs_consensus::error::{Fault, Rejection};
+use mvs_consensus::header::Parent;
+use mvs_consensus::script::CacheUse;
+use mvs_primitives::block::Block;
+use mvs_primitives::encode::Encode;
+use mvs_primitives::hash::TxId;
+use mvs_primitives::transaction::Transaction;
+use mvs_store::UndoneBlock;
+
+use super::jobs::JobResult;
+use super::{Owner, TxReply, unix_now};
+use crate::chain::command::TxRefusal;
+use crate::chain::core::ChainError;
+use crate::chain::events::ChainEvent;
+use crate::mempool::{BlockTxs, LooseTx, Origin, Reject, Staged, Tip, TipChange, Verdict, load};
+use crate::p2p::api::{Merit, PeerId, Penalty};
+use crate::p2p::message::{Inventory, Message, RawTx};
+
+/// Transactions that may be verified at a time; more from peers are dropped.
+const MOST_JOBS: usize = 1_024;
+/// Transactions that are asked for at a time.
+const MOST_REQUESTS: usize = 20_000;
+/// Transactions that are asked of a peer in one message.
+const MOST_ASKED: usize = 1_000;
+/// After this time a transaction is asked of somebody else.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The most of a pool file that is read.
+const POOL_FILE_BYTES: u64 = 256 << 20;
+
+impl Owner {
+    /// Tells whether loose transactions are taken from peers: only at the tip, where they can be
+    /// judged.
+    pub(super) fn takes_transactions(&self) -> bool {
+        self.config.relay && self.status.borrow().is_synced
+    }
+
+    fn with_tip<T>(&self, look: impl FnOnce(&Tip<'_>) -> T) -> Result<T, Fault> {
+        let trunk = self.core.trunk();
+        let tip = trunk.tip();
+        let parent = Parent { hash: tip.hash, height: tip.height };
+        let tip = Tip::new(self.core.params(), parent, trunk, trunk)?;
+        Ok(look(&tip))
+    }
+
+    pub(super) fn ask_transactions(&mut self, peer: PeerId, items: &[Inventory]) {
+        if !self.takes_transactions() {
+            return;
+        }
+        let now = self.now();
+        let mut wanted = Vec::new();
+        for item in items {
+            let Inventory::Tx(txid) = item else { continue };
+            let known = self.mempool.contains(txid) || self.orphans.contains(txid);
+            let asked = self
+                .tx_requests
+                .get(txid)
+                .is_some_and(|since| now.saturating_sub(*since) < REQUEST_TIMEOUT);
+            if known || asked || self.tx_requests.len() >= MOST_REQUESTS {
+                continue;
+            }
+            self.tx_requests.insert(*txid, now);
+            wanted.push(*item);
+            if wanted.len() >= MOST_ASKED {
+                break;
+            }
+        }
+        if !wanted.is_empty() {
+            self.send(peer, &Message::GetData(wanted));
+        }
+    }
+
+    pub(super) fn on_tx(&mut self, peer: PeerId, tx: &RawTx) {
+        if !self.takes_transactions() {
+            return;
+        }
+        let (transaction, txid) = match tx.decode() {
+            Ok(read) => read,
+            Err(error) => {
+                self.network.penalise(peer, Penalty::BAN, error.code());
+                return;
+            }
+        };
+        self.tx_requests.remove(&txid);
+        self.offer(LooseTx::new(Arc::new(transaction), txid), Some(peer));
+    }
+
+    pub(super) fn submit_tx(&mut self, tx: LooseTx, reply: TxReply) {
+        self.tx_replies.entry(tx.txid()).or_default().push(reply);
+        self.offer(tx, None);
+    }
+
+    fn offer(&mut self, tx: LooseTx, from: Option<PeerId>) {
+        let txid = tx.txid();
+        let origin = if from.is_some() { Origin::Peer } else { Origin::Local };
+        match self.mempool.stage(tx, origin) {
+            Ok(_) if self.tx_jobs >= MOST_JOBS => self.answer_tx(&txid, Err(TxRefusal::Busy)),
+            Ok(staged) => self.verify_tx(staged, from),
+            Err(reject) => self.answer_tx(&txid, Err(reject.into())),
+        }
+    }
+
+    fn verify_tx(&mut self, staged: Staged, from: Option<PeerId>) {
+        self.tx_jobs += 1;
+        let trunk = self.core.trunk().clone();
+        let tools = self.core.tools().clone();
+        let policy = self.mempool.config().policy.clone();
+        self.spawn(move || {
+            let tip = trunk.tip();
+            let parent = Parent { hash: tip.hash, height: tip.height };
+            // A tip that cannot be read shows when the owner looks at it itself.
+            let Ok(tip) = Tip::new(&tools.params, parent, &trunk, &trunk) else {
+                return Some(JobResult::Panicked);
+            };
+            let cache = CacheUse::ReadWrite(&tools.signatures);
+            let verdict = Box::new(staged.verify(&tip, &policy, cache));
+            Some(JobResult::Tx { verdict, from })
+        });
+    }
+
+    pub(super) fn tx_verified(
+        &mut self,
+        verdict: Verdict,
+        from: Option<PeerId>,
+    ) -> Result<(), ChainError> {
+        self.tx_jobs = self.tx_jobs.saturating_sub(1);
+        let tx = verdict.tx().clone();
+        let txid = tx.txid();
+        match self.admit(verdict)? {
+            Ok(()) => {
+                if let Some(peer) = from {
+                    self.network.note_merit(peer, Merit::Tx);
+                }
+                self.answer_tx(&txid, Ok(txid));
+                self.relay(&tx);
+                let _ = self.events.send(ChainEvent::Loose { txid });
+                for (child, peer) in self.orphans.take_children(&txid) {
+                    self.offer(child, Some(PeerId::new(peer)));
+                }
+            }
+            Err(reject) => {
+                if let Some(peer) = from {
+                    if reject.is_missing_parent() {
+                        self.orphans.add(tx, peer.number(), unix_now());
+                    } else if reject.is_misbehaviour() {
+                        self.network.penalise(peer, Penalty::WASTEFUL, reject.code());
+                    }
+                }
+                self.answer_tx(&txid, Err(reject.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, verdict: Verdict) -> Result<Result<(), Reject>, ChainError> {
+        let trunk = self.core.trunk().clone();
+        let tip = trunk.tip();
+        let parent = Parent { hash: tip.hash, height: tip.height };
+        let tip = Tip::new(self.core.params(), parent, &trunk, &trunk)?;
+        match self.mempool.admit(&tip, verdict, unix_now()) {
+            Ok(_) => Ok(Ok(())),
+            Err(Rejection::Rule(reject)) => Ok(Err(reject)),
+            Err(Rejection::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    fn answer_tx(&mut self, txid: &TxId, answer: Result<TxId, TxRefusal>) {
+        for reply in self.tx_replies.remove(txid).unwrap_or_default() {
+            let _ = reply.send(answer.clone());
+        }
+    }
+
+    /// Tells the peers of a transaction.
+    fn relay(&self, tx: &LooseTx) {
+        if !self.config.relay {
+            return;
+        }
+        let txid = tx.txid();
+        let Some(entry) = self.mempool.get(&txid) else { return };
+        let per_thousand = entry.rate().units_per_million_bytes() / 1_000;
+        let message = Message::Inv(vec![Inventory::Tx(txid)]);
+        self.network.broadcast(&message, |facts| {
+            let least = self.peers.get(&facts.id).map_or(0, |state| state.fee_filter);
+            facts.wants_transactions && per_thousand >= least
+        });
+    }
+
+    pub(super) fn on_mempool(&self, peer: PeerId) {
+        let all = self.mempool.in_order();
+        let most = crate::p2p::message::MAX_INVENTORY;
+        let items: Vec<_> =
+            all.iter().take(most).map(|entry| Inventory::Tx(entry.txid())).collect();
+        // The first node sends nothing when its pool is empty (p2p.md 4).
+        if !items.is_empty() {
+            self.send(peer, &Message::Inv(items));
+        }
+    }
+
+    /// Tells the pool how the chain changed.
+    pub(super) fn update_pool(
+        &mut self,
+        undone: &[UndoneBlock],
+        connected: &[ConnectedBlock],
+    ) -> Result<(), ChainError> {
+        // Those that are kept without bytes are the oldest; what was in them is lost to the pool.
+        let with_bytes: Vec<&UndoneBlock> =
+            undone.iter().take_while(|block| !block.block.is_empty()).collect();
+        let mut decoded = Vec::with_capacity(with_bytes.len());
+        for block in &with_bytes {
+            let broken = Fault::Broken("a block of the chain does not decode");
+            decoded.push(Block::decode_with_ids(&block.block).map_err(|_| broken)?);
+        }
+        let disconnected: Vec<BlockTxs<'_>> = with_bytes
+            .iter()
+            .zip(&decoded)
+            .map(|(undone, (block, txids))| BlockTxs {
+                hash: undone.info.hash,
+                height: undone.info.height,
+                transactions: &block.transactions,
+                txids,
+            })
+            .collect();
+        let joined: Vec<BlockTxs<'_>> =
+            connected.iter().map(|block| BlockTxs::of(block.block())).collect();
+        let change = TipChange { disconnected: &disconnected, connected: &joined };
+        let trunk = self.core.trunk().clone();
+        let tip = trunk.tip();
+        let parent = Parent { hash: tip.hash, height: tip.height };
+        let params = Arc::clone(&self.core.tools().params);
+        let tip = Tip::new(&params, parent, &trunk, &trunk)?;
+        let outcome = self.mempool.update_tip(&tip, &change, unix_now())?;
+        if !undone.is_empty() {
+            tracing::info!(target: "chain", confirmed = outcome.confirmed.len(),
+                removed = outcome.removed.len(), returned = outcome.returned.len(),
+                "the pool followed the reorganisation");
+        }
+        for tx in &outcome.returned {
+            self.relay(tx);
+        }
+        // A block may bring the parent of an orphan.
+        if !self.orphans.is_empty() {
+            for txid in joined.iter().flat_map(|block| block.txids) {
+                for (child, peer) in self.orphans.take_children(txid) {
+                    self.offer(child, Some(PeerId::new(peer)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn load_pool(&mut self) -> Result<(), ChainError> {
+        // The pool must know the tip before anything enters.
+        self.update_pool(&[], &[])?;
+        let Some(path) = self.config.pool_file.clone() else { return Ok(()) };
+        let genesis = self.params().genesis.header.hash();
+        let loaded = match load(&path, &genesis, POOL_FILE_BYTES) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::warn!(target: "chain", %error, "the saved pool is not read");
+                return Ok(());
+            }
+        };
+        for warning in &loaded.warnings {
+            tracing::warn!(target: "chain", %warning, path = %path.display(),
+                "the saved pool is damaged");
+        }
+        let count = loaded.transactions.len();
+        let (mut entered, policy) = (0, self.mempool.config().policy.clone());
+        for saved in loaded.transactions {
+            if self.stop.is_set() {
+                break;
+            }
+            let Ok(staged) = self.mempool.stage(saved.tx, Origin::Local) else { continue };
+            let staged = staged.seen_at(saved.first_seen_secs);
+            let signatures = Arc::clone(&self.core.tools().signatures);
+            let cache = CacheUse::ReadWrite(&signatures);
+            let verdict = self.with_tip(|tip| staged.verify(tip, &policy, cache))?;
+            entered += usize::from(self.admit(verdict)?.is_ok());
+        }
+        if count > 0 {
+            tracing::info!(target: "chain", saved = count, entered, "pool loaded");
+        }
+        Ok(())
+    }
+
+    pub(super) fn save_pool(&self) {
+        let Some(path) = &self.config.pool_file else { return };
+        let genesis = self.params().genesis.header.hash();
+        match self.mempool.save(path, &genesis) {
+            Ok(count) => tracing::info!(target: "chain", count, "pool saved"),
+            Err(error) => tracing::warn!(target: "chain", %error, "the pool is not saved"),
+        }
+    }
+}
+
+/// The wire form of a transaction.
+pub(super) fn raw_tx(transaction: &Transaction) -> Option<RawTx> {
+    RawTx::from_wire(Bytes::from(transaction.to_bytes())).ok()
+}

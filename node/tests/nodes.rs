@@ -1,0 +1,122 @@
+//! Whole nodes in this process, on loopback sockets and stores in temporary folders.
+
+mod nodes {
+    pub(crate) mod world;
+}
+
+use std::time::{Duration, Instant};
+
+use mvs_node::chain::command::BlockRefusal;
+use mvs_node::chain::events::ChainEvent;
+use mvs_primitives::encode::Encode;
+use mvs_primitives::height::Height;
+use nodes::world::{Node, feed, history, soon};
+
+/// Two nodes at one tip have one state.
+fn assert_same(a: &Node, b: &Node) {
+    assert_eq!(a.tip(), b.tip());
+}
+
+#[test]
+fn a_node_syncs_from_another_and_follows_it() {
+    let blocks = history(7).extend(400);
+    let a = Node::with_blocks("sync-a", &blocks);
+    let b = Node::start("sync-b", &[a.address()]);
+    soon("b has all blocks", || b.tip() == a.tip());
+    assert_same(&a, &b);
+    assert_eq!(b.height(), 400);
+    soon("both count as synced", || a.chain.status().is_synced && b.chain.status().is_synced);
+
+    // New blocks on either side reach the other.
+    for height in 401..404 {
+        a.mine();
+        soon("b follows a", || b.height() == height);
+    }
+    b.mine();
+    soon("a follows b", || a.height() == 404);
+    assert_same(&a, &b);
+}
+
+#[test]
+fn a_third_node_gets_blocks_through_the_second() {
+    let a = Node::with_blocks("chain-a", &history(7).extend(60));
+    let b = Node::start("chain-b", &[a.address()]);
+    let c = Node::start("chain-c", &[b.address()]);
+    soon("c has all blocks", || c.tip() == a.tip());
+    for _ in 0..5 {
+        a.mine();
+        soon("c follows", || c.tip() == a.tip());
+    }
+    assert_same(&b, &c);
+}
+
+#[test]
+fn two_halves_meet_again() {
+    let mut common = history(11);
+    let shared = common.extend(50);
+    let (mut left, mut right) = (common.fork(1), common.fork(2));
+    let (left, right) = (left.extend(30), right.extend(45));
+    let a = Node::with_blocks("halves-a", &[shared.clone(), left].concat());
+    let b = Node::with_blocks("halves-b", &[shared, right].concat());
+    assert_eq!((a.height(), b.height()), (80, 95));
+    let mut events = a.chain.listen();
+    a.network.add_peer(b.address()).unwrap();
+    soon("a moves to the heavier branch", || a.tip() == b.tip());
+    // Taken back from the top, then connected from the fork, all of it after it was durable.
+    let mut heights = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        match event {
+            ChainEvent::Disconnected { height, .. } => heights.push(-i64::from(height.value())),
+            ChainEvent::Connected { block } => {
+                heights.push(i64::from(block.header().height().value()));
+            }
+            ChainEvent::Loose { .. } => {}
+        }
+    }
+    let expected: Vec<i64> = (51..=80).rev().map(|h| -h).chain(51..=95).collect();
+    assert_eq!(heights, expected);
+    assert!(a.chain.status().is_synced);
+}
+
+#[test]
+fn a_restarted_node_goes_on_where_it_stopped() {
+    let blocks = history(7).extend(300);
+    let a = Node::with_blocks("restart-a", &blocks);
+    let mut b = Node::with_blocks("restart-b", &blocks[..120]);
+    for _ in 0..3 {
+        b = b.restart(&[a.address()]);
+        let before = b.height();
+        soon("b gets on", || b.height() > before.min(299));
+    }
+    soon("b has all blocks", || b.tip() == a.tip());
+    let stopping = Instant::now();
+    let b = b.restart(&[]);
+    assert!(stopping.elapsed() < Duration::from_secs(3), "took {:?}", stopping.elapsed());
+    assert_same(&a, &b);
+}
+
+#[test]
+fn submitted_blocks_are_judged() {
+    let blocks = history(7).extend(30);
+    let a = Node::with_blocks("submit-a", &blocks[..29]);
+    let good = feed(&blocks[29]);
+    let verdict = a.block_on(a.chain.submit_block(good.clone())).unwrap().unwrap();
+    assert!(verdict.is_on_chain);
+    assert_eq!(a.height(), 30);
+    assert_eq!(a.block_on(a.chain.submit_block(good)).unwrap(), Err(BlockRefusal::Known));
+    // A seal that does not hold.
+    let mut bytes = blocks[29].clone();
+    bytes[112] ^= 1;
+    let refusal = a.block_on(a.chain.submit_block(feed(&bytes))).unwrap().unwrap_err();
+    assert_eq!(refusal.code(), "header.seal_mix");
+    // A body that is not the header's; then the right one.
+    let work = a.work();
+    let mut block = work.solve_here();
+    let right = block.clone();
+    block.transactions[0].locktime = 7;
+    let wrong = a.block_on(a.chain.submit_block(feed(&block.to_bytes()))).unwrap().unwrap_err();
+    assert_eq!(wrong.code(), "body.merkle_root");
+    let verdict = a.block_on(a.chain.submit_block(feed(&right.to_bytes()))).unwrap().unwrap();
+    assert!(verdict.is_on_chain);
+    assert_eq!(a.tip().height, Height::new(31));
+}
