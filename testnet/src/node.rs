@@ -157,34 +157,34 @@ fn output_within(command: &mut Command, limit: Duration) -> Result<Output> {
     Ok(Output { status: waited?, stdout: std::fs::read(out)?, stderr: std::fs::read(err)? })
 }
 
-/// What `import` prints on its last line.
+/// What `import` prints, a line each: `height N`, `tip HASH`, `state HEX`, `rate N blocks/s`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
     /// Height of the tip.
     pub height: u32,
     /// Hash of the tip.
     pub tip: String,
-    /// Digest of the coins.
-    pub coin_digest: String,
-    /// Digest of the registry.
-    pub registry_digest: String,
+    /// Digest of the coins, and behind it that of the registry.
+    pub state: String,
     /// Speed.
     pub blocks_per_second: f64,
 }
 
 impl Imported {
     fn parse(text: &str) -> Result<Self> {
-        let line = text.lines().rev().find(|line| line.contains("tip=")).context("no result")?;
         let field = |name: &str| {
-            let found = line.split_whitespace().find_map(|word| word.strip_prefix(name));
-            found.map(str::to_owned).with_context(|| format!("no {name}"))
+            let found = text.lines().find_map(|line| {
+                let (key, value) = line.split_once(' ')?;
+                (key == name).then_some(value)
+            });
+            found.with_context(|| format!("no {name}"))
         };
+        let rate = field("rate")?.split_whitespace().next().context("a rate without a number")?;
         Ok(Self {
-            height: field("height=")?.parse()?,
-            tip: field("tip=")?,
-            coin_digest: field("coin_digest=")?,
-            registry_digest: field("registry_digest=")?,
-            blocks_per_second: field("blocks_per_second=")?.parse()?,
+            height: field("height")?.parse()?,
+            tip: field("tip")?.to_owned(),
+            state: field("state")?.to_owned(),
+            blocks_per_second: rate.parse()?,
         })
     }
 }
@@ -329,7 +329,7 @@ impl Node {
         command.arg("--data-dir").arg(self.data_dir()).arg("--no-seeds");
         command.args(["--listen".to_owned(), self.address().to_string()]);
         command.args(["--listen".to_owned(), self.address_v6().to_string()]);
-        command.args(["--http".to_owned(), self.http.to_string()]);
+        command.args(["--metrics-listen".to_owned(), self.http.to_string()]);
         for peer in &self.setup.connect {
             command.args(["--connect".to_owned(), peer.to_string()]);
         }
@@ -558,12 +558,11 @@ mod tests {
 
     #[test]
     fn the_result_of_an_import_is_read() {
-        let text = "blocks 50 %\nheight=7 tip=ab coin_digest=1 registry_digest=2 \
-                    blocks_per_second=4400.5\n";
+        let text = "height 7\ntip ab\nstate 12\nblocks 7 connected, 0 known\nrate 4400.5 blocks/s";
         let imported = Imported::parse(text).unwrap();
         assert_eq!((imported.height, imported.tip.as_str()), (7, "ab"));
-        assert_eq!(imported.blocks_per_second, 4400.5);
-        assert!(Imported::parse("height=7 tip=ab").is_err());
+        assert_eq!((imported.state.as_str(), imported.blocks_per_second), ("12", 4400.5));
+        assert!(Imported::parse("height 7\ntip ab").is_err());
     }
 
     #[test]

@@ -136,8 +136,8 @@ impl Recorded {
         ensure!(imported.tip == self.tip(), "the import ended at {imported:?}");
         node.restart()?;
         let status = node.status()?;
-        let found = (status.tip, status.coin_digest, status.registry_digest);
-        let wanted = (imported.tip, imported.coin_digest, imported.registry_digest);
+        let found = (status.tip, status.coin_digest + &status.registry_digest);
+        let wanted = (imported.tip, imported.state);
         ensure!(found == wanted, "{found:?} after the import of {wanted:?}");
         Ok(node)
     }

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use mvs_primitives::block::Block;
@@ -38,11 +38,18 @@ pub struct Habits {
     pub hosts: Vec<SocketAddr>,
     /// Fetches blocks that others announce.
     pub follows: bool,
+    /// Asks for headers again when no block has come for so long (p2p.md 7.3).
+    pub asks_again: Duration,
 }
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { introduction: Introduction::default(), hosts: Vec::new(), follows: true }
+        Self {
+            introduction: Introduction::default(),
+            hosts: Vec::new(),
+            follows: true,
+            asks_again: Duration::from_secs(100),
+        }
     }
 }
 
@@ -339,10 +346,19 @@ impl Conversation {
         if self.theirs.relay {
             self.reply(shared, "mempool", b"");
         }
+        let mut asked = Instant::now();
         while !shared.stops.load(Ordering::Relaxed) {
+            if asked.elapsed() >= shared.habits.asks_again {
+                asked = Instant::now();
+                self.pending.clear();
+                self.ask_for_headers(shared);
+            }
             match wire.read(LOOK_UP)? {
                 Incoming::Message(message) => {
                     note(shared, &message.command);
+                    if message.command == "block" {
+                        asked = Instant::now();
+                    }
                     self.handle(shared, &message)
                         .with_context(|| format!("on {}", message.command))?;
                 }

@@ -116,18 +116,27 @@ fn three_nodes_part_and_meet_again() {
     nodes[2].wait_for_peers(3, SYNC_LIMIT).unwrap();
     let height = nodes[2].status().unwrap().height;
     nodes[1].wait_for_height(height.max(others.height) + 3, SYNC_LIMIT).unwrap();
-    for node in &mut nodes {
-        let (status, took) = node.stop().unwrap();
-        assert!(status.success() && took <= Duration::from_secs(3), "{status} after {took:?}");
-        node.setup.mine = None;
-    }
-    for node in &mut nodes {
-        node.restart().unwrap();
+    // The first one mines last and alone, so that no two blocks of equal work are left over.
+    for last in [false, true] {
+        let stopping = if last { 0..1 } else { 1..3 };
+        for node in &mut nodes[stopping] {
+            let (status, took) = node.stop().unwrap();
+            assert!(status.success() && took <= Duration::from_secs(3), "{status} after {took:?}");
+            node.setup.mine = None;
+            node.restart().unwrap();
+        }
+        for node in &nodes {
+            node.wait_for_peers(2, SYNC_LIMIT).unwrap();
+        }
+        if !last {
+            let heights = nodes.iter().map(|node| node.status().unwrap().height);
+            let height = heights.max().unwrap();
+            for node in &nodes {
+                node.wait_for_height(height + 3, SYNC_LIMIT).unwrap();
+            }
+        }
     }
     let all: Vec<&Node> = nodes.iter().collect();
-    for node in &nodes {
-        node.wait_for_peers(2, SYNC_LIMIT).unwrap();
-    }
     let end = agree(&all, SYNC_LIMIT).unwrap();
     assert!(end.height >= height.max(others.height), "{end:?}");
 

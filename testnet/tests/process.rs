@@ -71,7 +71,8 @@ fn a_second_process_on_the_same_folder_is_refused() {
     .unwrap();
     assert!(!end.success(), "{end}");
     let log = std::fs::read_to_string(other.log()).unwrap();
-    assert!(log.contains("in use"), "{log}");
+    assert!(log.contains("another process"), "{log}");
+    assert!(log.contains(&other.data_dir().display().to_string()), "{log}");
     assert!(node.status().is_ok(), "the first one goes on");
 }
 
