@@ -1,6 +1,7 @@
 //! What peers say, and what is said to them.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use mvs_consensus::block::ConnectedBlock;
 use mvs_primitives::hash::BlockHash;
@@ -13,6 +14,10 @@ use crate::chain::index::locator;
 use crate::p2p::api::{Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage};
 use crate::p2p::message::{HeaderEntry, Inventory, Locator, Message, PROTOCOL_VERSION};
 use crate::sync::{Action, ChainNow, PeerView};
+use crate::telemetry::Gate;
+
+/// Anybody can connect and be slow.
+static DROPPED: Gate = Gate::new(5, Duration::from_secs(60));
 
 /// Headers in an announcement; the first node announces whatever one change of its chain brought.
 const MOST_ANNOUNCED: usize = 16;
@@ -203,7 +208,9 @@ impl Owner {
                     self.send(peer, &Message::GetData(items));
                 }
                 Action::Disconnect { peer, reason } => {
-                    tracing::info!(target: "chain", %peer, reason, "peer dropped");
+                    if let Some(held_back) = DROPPED.pass(Instant::now()) {
+                        tracing::info!(target: "chain", %peer, reason, held_back, "peer dropped");
+                    }
                     self.network.disconnect(peer, reason);
                 }
                 Action::Reconnect { peer } => self.network.disconnect(peer, "sync.reconnect"),
