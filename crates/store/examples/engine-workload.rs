@@ -45,7 +45,7 @@ impl World {
 
     fn value(id: u64, out: &mut Vec<u8>) {
         let small = std::env::var_os("COMPACT").is_some();
-        let len = match (id % 4 == 0, small) {
+        let len = match (id.is_multiple_of(4), small) {
             (true, false) => 107,
             (false, false) => 45,
             (true, true) => 78,

@@ -36,6 +36,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub use batch::Batch;
+pub use check::VisitCoin;
 pub use error::EngineError;
 pub use options::{Options, TableOptions};
 pub use snapshot::{CoinSnapshot, Reader};

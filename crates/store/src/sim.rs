@@ -742,7 +742,7 @@ mod tests {
         file.grow(64 * 512).unwrap();
         file.sync().unwrap();
         disk.sync_folder("").unwrap();
-        file.write(0, &[7; 64 * 512]).unwrap();
+        file.write(0, &vec![7; 64 * 512]).unwrap();
         disk.fail(Call::Sync, 1, Fault::Io);
         assert!(file.sync().is_err());
         file.sync().unwrap();

@@ -9,6 +9,7 @@ use super::codec::{
 use super::find::{Finder, read_coin};
 use super::log::{LogKind, Mark, record_must_be};
 use super::overlay::Overlay;
+use super::table::TableView;
 use super::types::{BlockEntry, Key, Lookups, Tip, Undone};
 use super::{Engine, EngineError};
 use crate::backing::Disk;
@@ -23,6 +24,8 @@ pub struct Batch<'e, D: Disk> {
     pub(super) id: u64,
     mark: Mark,
     pub(super) overlay: Overlay,
+    /// The index as it is until the commit changes it.
+    pub(super) index: TableView<D>,
     pub(super) tip: Option<Tip>,
     /// Blocks of the engine's ring that the batch has not undone.
     pub(super) kept: usize,
@@ -46,6 +49,7 @@ pub(super) struct Note {
     pub(super) segment: u16,
     pub(super) end: u32,
     pub(super) entries: u32,
+    /// With the heads of their groups.
     pub(super) entry_bytes: u32,
     pub(super) heights: u64,
 }
@@ -57,6 +61,7 @@ impl<'e, D: Disk> Batch<'e, D> {
             id: engine.batches,
             mark: engine.log.mark(),
             overlay: Overlay::with_room(engine.last_changes),
+            index: engine.shared.index.view(),
             tip: engine.tip,
             kept: engine.ring.len(),
             added: Vec::new(),
@@ -79,7 +84,7 @@ impl<'e, D: Disk> Batch<'e, D> {
     pub(super) fn finder(&self) -> Finder<'_, D> {
         Finder {
             seeds: &self.engine.shared.seeds,
-            index: &self.engine.shared.index,
+            index: &self.index,
             segments: &self.engine.log.segments,
             overlay: Some(&self.overlay),
             batch: self.id,
@@ -199,7 +204,7 @@ impl<'e, D: Disk> Batch<'e, D> {
         let note = Note {
             // The record is at most 2^26 bytes long, or is refused.
             entries: block.created.len() as u32,
-            entry_bytes: writer.entry_bytes as u32,
+            entry_bytes: created_bytes as u32,
             heights: u64::from(block.height) + 1,
             segment: 0,
             end: 0,
@@ -225,7 +230,7 @@ impl<'e, D: Disk> Batch<'e, D> {
             let mut hashes = [0; 64];
             for (hash, coin) in hashes.iter_mut().zip(coins) {
                 *hash = self.engine.shared.seeds.hash(&coin.key);
-                self.engine.shared.index.prefetch(*hash);
+                self.index.prefetch(*hash);
             }
             self.overlay.touch(&hashes[..coins.len()]);
             for ((coin, place), &hash) in coins.iter().zip(places).zip(&hashes) {

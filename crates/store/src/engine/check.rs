@@ -13,15 +13,15 @@ use super::{Engine, EngineError};
 use crate::backing::Disk;
 use crate::layout::{record, segment};
 
+/// What is done with a coin's key and value.
+pub type VisitCoin<'a> = dyn FnMut(&Key, &[u8]) -> Result<(), EngineError> + 'a;
+
 impl<D: Disk> Engine<D> {
     /// Visits every coin, in no order: key, value.
     ///
     /// # Errors
     /// [`EngineError::Corrupt`], [`EngineError::Io`], or what `visit` answers.
-    pub fn for_each_coin(
-        &self,
-        visit: &mut dyn FnMut(&Key, &[u8]) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
+    pub fn for_each_coin(&self, visit: &mut VisitCoin<'_>) -> Result<(), EngineError> {
         self.shared.index.for_each(&mut |_, position| {
             let coin = read_coin(&self.log.segments, position)?;
             visit(&coin.key, coin.value())

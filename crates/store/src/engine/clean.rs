@@ -162,7 +162,7 @@ impl<D: Disk> Batch<'_, D> {
     /// Finds out which coins are live in the state inside the batch.
     fn tell_live(&self, moving: &mut [Moving<'_>], number: u16) -> Result<(), EngineError> {
         const AHEAD: usize = 24;
-        let index = &self.engine.shared.index;
+        let index = &self.index;
         for i in 0..moving.len() {
             if let Some(next) = moving.get(i + AHEAD) {
                 index.prefetch(next.hash);
@@ -224,7 +224,7 @@ impl<D: Disk> Batch<'_, D> {
                 end: 0,
                 entries: places.len() as u32,
                 // The record is at most 2^26 bytes long.
-                entry_bytes: cold_writer.entry_bytes as u32,
+                entry_bytes: (cold_buf.len() - cold::AT_LIST) as u32,
                 heights: 0,
             };
             self.note(at, cold_buf.len(), note);
@@ -264,7 +264,7 @@ impl<D: Disk> Batch<'_, D> {
             end: 0,
             // Coins of one segment: below 2^22.
             entries: (spent_olds.len() / 4) as u32,
-            entry_bytes: kept_writer.entry_bytes as u32,
+            entry_bytes: kept_buf.len() as u32,
             heights: u64::from(height) + 1,
         };
         let record = self.write(&mut buf, record::KIND_MOVE, note)?;

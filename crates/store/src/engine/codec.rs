@@ -162,8 +162,6 @@ impl EntryHead {
 pub(super) struct EntryWriter {
     group: Option<(usize, [u8; 32])>,
     count: u32,
-    /// Bytes of entries, groups' heads not counted.
-    pub(super) entry_bytes: u64,
 }
 
 impl EntryWriter {
@@ -196,7 +194,6 @@ impl EntryWriter {
         if out.len() < at + record::ENTRY_BYTES_MIN {
             out.resize(at + record::ENTRY_BYTES_MIN, 0);
         }
-        self.entry_bytes += (out.len() - at) as u64;
         at as u32
     }
 }
@@ -475,7 +472,7 @@ impl<'a> MoveRecord<'a> {
     }
 
     /// Writes the record without its header.
-    pub(super) fn to_disk(&self, out: &mut Vec<u8>) {
+    pub(super) fn to_disk(self, out: &mut Vec<u8>) {
         out.clear();
         out.resize(record::HEADER_BYTES, 0);
         out.extend(u32::from(self.victim).to_le_bytes());

@@ -79,17 +79,19 @@ impl<D: Disk> Batch<'_, D> {
         synced
     }
 
-    /// For each shard of the index, how many pairs this batch adds. What it takes out may come later,
-    /// so that does not count.
+    /// For each shard of the index, by how many pairs it grows at most while the changes are made in
+    /// the overlay's order.
     fn pairs_added(&self) -> Vec<u32> {
-        let mut added = vec![0_u32; self.engine.shared.index.shard_count()];
-        let bits = added.len().trailing_zeros();
-        for change in self.overlay.changes().filter(|change| change.present) {
+        let mut counts = vec![(0_i64, 0_i64); self.engine.shared.index.shard_count()];
+        let bits = counts.len().trailing_zeros();
+        for change in self.overlay.changes() {
             // The top bits: at most 8.
             let shard = change.hash.checked_shr(64 - bits).unwrap_or(0) as usize;
-            added[shard] += 1;
+            let (now, most) = &mut counts[shard];
+            *now += if change.present { 1 } else { -1 };
+            *most = (*most).max(*now);
         }
-        added
+        counts.iter().map(|&(_, most)| u32::try_from(most).unwrap_or(u32::MAX)).collect()
     }
 
     /// Brings index, live maps and books to the state after the batch.

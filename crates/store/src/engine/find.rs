@@ -6,9 +6,9 @@ use siphasher::sip::SipHasher13;
 
 use super::EngineError;
 use super::codec::{EntryHead, coin_digest, offset_of, segment_of};
-use super::log::{Segment, SegmentSet};
+use super::log::{Segment, SegmentSet, View};
 use super::overlay::{Change, Overlay};
-use super::table::Table;
+use super::table::TableView;
 use super::types::{Found, Key, Lookups, Pending};
 use crate::backing::{Backing, Disk};
 use crate::layout::{record, segment};
@@ -55,7 +55,7 @@ impl<V: std::ops::Deref<Target = [u8]>> Coin<V> {
 pub(super) fn read_coin<D: Disk>(
     segments: &SegmentSet<D>,
     position: u64,
-) -> Result<Coin<<D::File as Backing>::View<'_>>, EngineError> {
+) -> Result<Coin<View<'_, D>>, EngineError> {
     let (number, offset) = (segment_of(position), offset_of(position));
     let Some(segment) = segments.get(number) else { return Err(no_segment::<D>(position)) };
     match read_entry(segment, offset) {
@@ -75,10 +75,7 @@ fn no_segment<D: Disk>(position: u64) -> EngineError {
 }
 
 #[inline]
-fn read_entry<D: Disk>(
-    segment: &Segment<D>,
-    offset: u32,
-) -> io::Result<Option<Coin<<D::File as Backing>::View<'_>>>> {
+fn read_entry<D: Disk>(segment: &Segment<D>, offset: u32) -> io::Result<Option<Coin<View<'_, D>>>> {
     let file = &segment.file;
     let at = u64::from(offset);
     let left = file.len().saturating_sub(at);
@@ -106,7 +103,7 @@ fn read_entry<D: Disk>(
 /// A place to look coins up: the index, the log, and what a batch has changed.
 pub(super) struct Finder<'a, D: Disk> {
     pub(super) seeds: &'a Seeds,
-    pub(super) index: &'a Table<D>,
+    pub(super) index: &'a TableView<D>,
     pub(super) segments: &'a SegmentSet<D>,
     pub(super) overlay: Option<&'a Overlay>,
     pub(super) batch: u64,

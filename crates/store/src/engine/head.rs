@@ -17,7 +17,7 @@ pub(super) struct SegmentEntry {
     pub(super) number: u16,
     /// End of the last record.
     pub(super) used: u32,
-    /// Coin entries written into it, and their bytes.
+    /// Coin entries written into it, and their bytes with the heads of their groups.
     pub(super) entries: u32,
     pub(super) entry_bytes: u32,
     /// Bits set in its live map.

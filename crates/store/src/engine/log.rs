@@ -527,12 +527,15 @@ impl<D: Disk> Log<D> {
     }
 }
 
+/// Bytes of a file of the log.
+pub(super) type View<'a, D> = <<D as Disk>::File as Backing>::View<'a>;
+
 /// The record at an offset, if its header makes sense and it lies within the file. Its checksum is
 /// checked.
 pub(super) fn record_at<D: Disk>(
     segment: &Segment<D>,
     offset: u32,
-) -> Result<Option<(RecordHeader, <D::File as Backing>::View<'_>)>, EngineError> {
+) -> Result<Option<(RecordHeader, View<'_, D>)>, EngineError> {
     let left = segment.file.len().saturating_sub(u64::from(offset));
     if left < record::HEADER_BYTES as u64 {
         return Ok(None);
@@ -560,7 +563,7 @@ pub(super) fn record_must_be<D: Disk>(
     segments: &SegmentSet<D>,
     at: u64,
     kind: u32,
-) -> Result<<D::File as Backing>::View<'_>, EngineError> {
+) -> Result<View<'_, D>, EngineError> {
     let (number, offset) = (super::codec::segment_of(at), super::codec::offset_of(at));
     let Some(segment) = segments.get(number) else {
         return Err(EngineError::Corrupt {

@@ -188,10 +188,7 @@ impl<D: Disk> Engine<D> {
         let mut group: Vec<(u64, RecordHeader)> = Vec::new();
         // The place of the next record, and what it must name as the one before it.
         let (mut at, mut before) = (self.log.blocks, self.log.before);
-        loop {
-            let Some((position, header)) = self.next_record(&mut at, before, &mut unknown)? else {
-                break;
-            };
+        while let Some((position, header)) = self.next_record(&mut at, before, &mut unknown)? {
             let fits = match group.first() {
                 None => header.number == 0 && header.batch > self.batches,
                 Some((_, first)) => {
@@ -451,9 +448,10 @@ impl<D: Disk> Engine<D> {
     ) -> Result<(), EngineError> {
         let well_formed = walk_entries(block.created, block.created_at, |entry| {
             note.entries += 1;
-            note.entry_bytes += entry.bytes;
             self.set_live(live, segments, at + u64::from(entry.at), true)
         })?;
+        // A list within a record: below 2^26.
+        note.entry_bytes = block.created.len() as u32;
         if well_formed && note.entries == block.created_count {
             Ok(())
         } else {
@@ -472,12 +470,9 @@ impl<D: Disk> Engine<D> {
         for old in offsets_in(moved.live).chain(offsets_in(moved.spent)) {
             self.set_live(live, segments, position_of(moved.victim, old), false)?;
         }
-        let count = |entry: codec::Entry<'_>, note: &mut Note| {
-            note.entries += 1;
-            note.entry_bytes += entry.bytes;
-            Ok::<(), EngineError>(())
-        };
-        walk_entries(moved.entries, moved.entries_at, |entry| count(entry, note))?;
+        // Lists within records: below 2^26.
+        note.entries = offsets_in(moved.spent).len() as u32;
+        note.entry_bytes = moved.entries.len() as u32;
         if moved.cold != 0 {
             let view = record_must_be(segments, moved.cold, record::KIND_COLD)?;
             let (list, base) =
@@ -486,12 +481,12 @@ impl<D: Disk> Engine<D> {
                 segment: segment_of(moved.cold),
                 end: offset_of(moved.cold) + view.len() as u32,
                 entries: 0,
-                entry_bytes: 0,
+                entry_bytes: list.len() as u32,
                 heights: 0,
             };
             walk_entries(list, base, |entry| {
-                self.set_live(live, segments, moved.cold + u64::from(entry.at), true)?;
-                count(entry, &mut cold)
+                cold.entries += 1;
+                self.set_live(live, segments, moved.cold + u64::from(entry.at), true)
             })?;
             self.log.cold = Place { segment: Some(cold.segment), offset: cold.end };
             self.book_record(&cold);
@@ -531,7 +526,7 @@ impl<D: Disk> Engine<D> {
         let passes = changes.div_ceil(self.options.replay_changes_max.max(1) as u64).max(1);
         for pass in 0..passes {
             // Hashes are spread evenly, so parts of equal width hold about equally many.
-            let part = |hash: u64| (u128::from(hash) * u128::from(passes) >> 64) as u64;
+            let part = |hash: u64| ((u128::from(hash) * u128::from(passes)) >> 64) as u64;
             let mut seen: Vec<(u64, u64)> = Vec::new();
             let mut order = 0_u64;
             for &at in accepted {

@@ -32,7 +32,6 @@ pub struct Table<D: Disk> {
     disk: D,
     folder: String,
     options: TableOptions,
-    salt: u64,
     shards: Vec<RwLock<Shard<D>>>,
 }
 
@@ -140,13 +139,8 @@ impl<D: Disk> Table<D> {
             return Err(EngineError::BadOption("load_percent is not 10 to 90"));
         }
         disk.create_folder(folder).map_err(|e| EngineError::io("create", folder, e))?;
-        let mut table = Self {
-            disk: disk.clone(),
-            folder: folder.to_owned(),
-            options,
-            salt,
-            shards: Vec::new(),
-        };
+        let mut table =
+            Self { disk: disk.clone(), folder: folder.to_owned(), options, shards: Vec::new() };
         for number in 0..1_u16 << options.shard_bits {
             let shape = Shape::new(number, options.first_line_bits, options.shard_bits, salt);
             let shard = table.create_shard(shape, &vec![[0; 8]; shape.line_count()], 0)?;
@@ -175,13 +169,8 @@ impl<D: Disk> Table<D> {
         // A power of two of at most 256.
         let shard_bits = count.trailing_zeros() as u8;
         let options = TableOptions { shard_bits, ..options };
-        let mut table = Self {
-            disk: disk.clone(),
-            folder: folder.to_owned(),
-            options,
-            salt,
-            shards: Vec::new(),
-        };
+        let mut table =
+            Self { disk: disk.clone(), folder: folder.to_owned(), options, shards: Vec::new() };
         for (number, &(line_bits, pairs)) in (0_u16..).zip(&state.shards) {
             if u32::from(line_bits) > TAG_BITS {
                 return Err(corrupt("size of a shard"));
@@ -272,38 +261,25 @@ impl<D: Disk> Table<D> {
     #[inline]
     pub fn candidates(&self, hash: u64) -> Result<Candidates, EngineError> {
         let shard = self.read_shard(self.shard_of(hash));
-        let tag = shard.shape.tag(hash);
-        let mut found = Candidates::default();
-        for number in shard.shape.path(tag) {
-            let line = self.load(&shard, number)?;
-            for &slot in &line[1..] {
-                if slot >> PAYLOAD_BITS == tag && slot != 0 {
-                    found.push(slot & lines::PAYLOAD_MASK);
-                }
-            }
-            if lines::passed(&line) == 0 {
-                break;
-            }
+        candidates_in::<D>(&self.folder, &shard.file, shard.shape, hash)
+    }
+
+    /// The table for the thread that changes it: look-ups without locks, until its next change.
+    pub(super) fn view(&self) -> TableView<D> {
+        let shards = (0..self.shards.len()).map(|number| {
+            let shard = self.read_shard(number);
+            (Arc::clone(&shard.file), shard.shape)
+        });
+        TableView {
+            folder: self.folder.clone(),
+            shard_bits: self.options.shard_bits,
+            shards: shards.collect(),
         }
-        Ok(found)
     }
 
     #[inline]
     fn load(&self, shard: &Shard<D>, number: u64) -> Result<Line, EngineError> {
-        let line = shard
-            .file
-            .load(number)
-            .map_err(|e| EngineError::io("read", &self.file_name(shard.shape), e))?;
-        if shard.shape.is_whole(number, &line) { Ok(line) } else { Err(self.torn(shard, number)) }
-    }
-
-    #[cold]
-    fn torn(&self, shard: &Shard<D>, number: u64) -> EngineError {
-        EngineError::Corrupt {
-            file: self.file_name(shard.shape),
-            offset: number * 64,
-            what: "checksum of a line",
-        }
+        load::<D>(&self.folder, &shard.file, shard.shape, number)
     }
 
     fn store(&self, shard: &Shard<D>, number: u64, line: Line) -> Result<(), EngineError> {
@@ -475,13 +451,12 @@ impl<D: Disk> Table<D> {
     /// [`EngineError::NoSpace`] (nothing has changed that matters); as [`Table::insert`].
     pub fn reserve(&self, more: &[u32]) -> Result<(), EngineError> {
         for (number, &more) in more.iter().enumerate().take(self.shards.len()) {
-            while more > 0 {
-                let shard = self.read_shard(number);
-                if shard.pairs + u64::from(more) <= shard.pairs_max || shard.shape.is_largest() {
-                    break;
-                }
-                drop(shard);
-                self.double(&mut self.write_shard(number))?;
+            if more == 0 {
+                continue;
+            }
+            let mut shard = self.write_shard(number);
+            while shard.pairs + u64::from(more) > shard.pairs_max && !shard.shape.is_largest() {
+                self.double(&mut shard)?;
             }
         }
         Ok(())
@@ -640,7 +615,8 @@ impl<D: Disk> Table<D> {
             let pairs = lines.iter().flat_map(|line| &line[1..]).filter(|&&slot| slot != 0).count();
             let same =
                 lines.iter().zip(&counted).all(|(a, b)| lines::passed(a) == lines::passed(b));
-            if !torn && !(placed && same && pairs as u64 == shard.pairs) {
+            let sound = placed && same && pairs as u64 == shard.pairs;
+            if !torn && !sound {
                 let file = self.file_name(shard.shape);
                 found(EngineError::Corrupt { file, offset: 0, what: "pairs or counts of a shard" });
             }
@@ -655,6 +631,77 @@ impl<D: Disk> Table<D> {
             let lines = shard.shape.line_count() as u64;
             (slots + shard.shape.slots(), bytes + lines * 64, pairs + shard.pairs)
         })
+    }
+}
+
+#[inline]
+fn load<D: Disk>(
+    folder: &str,
+    file: &D::Table,
+    shape: Shape,
+    number: u64,
+) -> Result<Line, EngineError> {
+    let name = || format!("{folder}/{}", short_name(shape.number, shape.line_bits));
+    match file.load(number) {
+        Ok(line) if shape.is_whole(number, &line) => Ok(line),
+        Ok(_) => Err(EngineError::Corrupt {
+            file: name(),
+            offset: number * 64,
+            what: "checksum of a line",
+        }),
+        Err(error) => Err(EngineError::io("read", &name(), error)),
+    }
+}
+
+#[inline]
+fn candidates_in<D: Disk>(
+    folder: &str,
+    file: &D::Table,
+    shape: Shape,
+    hash: u64,
+) -> Result<Candidates, EngineError> {
+    let tag = shape.tag(hash);
+    let mut found = Candidates::default();
+    for number in shape.path(tag) {
+        let line = load::<D>(folder, file, shape, number)?;
+        for &slot in &line[1..] {
+            if slot >> PAYLOAD_BITS == tag && slot != 0 {
+                found.push(slot & lines::PAYLOAD_MASK);
+            }
+        }
+        if lines::passed(&line) == 0 {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// See [`Table::view`].
+pub(super) struct TableView<D: Disk> {
+    folder: String,
+    shard_bits: u8,
+    shards: Vec<(Arc<D::Table>, Shape)>,
+}
+
+impl<D: Disk> TableView<D> {
+    #[inline]
+    fn shard(&self, hash: u64) -> &(Arc<D::Table>, Shape) {
+        // At most 8 bits are left, and there are as many shards.
+        &self.shards[hash.checked_shr(64 - u32::from(self.shard_bits)).unwrap_or(0) as usize]
+    }
+
+    /// As [`Table::prefetch`].
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        let (file, shape) = self.shard(hash);
+        file.prefetch(shape.home(shape.tag(hash)));
+    }
+
+    /// As [`Table::candidates`].
+    #[inline]
+    pub(super) fn candidates(&self, hash: u64) -> Result<Candidates, EngineError> {
+        let (file, shape) = self.shard(hash);
+        candidates_in::<D>(&self.folder, file, *shape, hash)
     }
 }
 

@@ -82,7 +82,7 @@ impl Model {
         let mut left: Vec<_> = self.coins.iter().map(|(k, v)| (*k, v.clone())).collect();
         let mut spent = Vec::new();
         // Sizes swing, so that the table grows and segments empty.
-        let wave = height / 8 % 2 == 0;
+        let wave = (height / 8).is_multiple_of(2);
         let spends = rng.below(if wave { 4 } else { 9 });
         for _ in 0..spends.min(left.len() as u64) {
             spent.push(left.swap_remove(rng.below(left.len() as u64) as usize));
