@@ -156,7 +156,7 @@ impl Wire {
                 return Ok(Incoming::Nothing);
             }
             self.stream.set_read_timeout(Some(left))?;
-            let mut chunk = [0; 64 * 1024];
+            let mut chunk = [0; 16 * 1024];
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Ok(Incoming::Closed),
                 Ok(length) => {

@@ -37,8 +37,7 @@ impl Miner {
     pub(super) fn new(config: &MiningConfig, params: &Params) -> anyhow::Result<Option<Self>> {
         let Some(text) = &config.mine else { return Ok(None) };
         let most = Difficulty::from_u64(MAX_DIFFICULTY);
-        let is_small =
-            matches!(params.pow_difficulty, PowDifficulty::Fixed(bits) if bits <= most);
+        let is_small = matches!(params.pow_difficulty, PowDifficulty::Fixed(bits) if bits <= most);
         anyhow::ensure!(
             is_small,
             "mine: only on chains with a fixed difficulty of at most {MAX_DIFFICULTY}; {} is none",
@@ -55,7 +54,12 @@ impl Miner {
     }
 
     /// Starts its thread, which ends with the node.
-    pub(super) fn start(self, runtime: Handle, chain: ChainHandle, stop: Stop) -> anyhow::Result<()> {
+    pub(super) fn start(
+        self,
+        runtime: Handle,
+        chain: ChainHandle,
+        stop: Stop,
+    ) -> anyhow::Result<()> {
         std::thread::Builder::new()
             .name("mine".to_owned())
             .spawn(move || self.run(&runtime, &chain, &stop))

@@ -227,7 +227,7 @@ impl Work {
         };
         let cache = CACHES.get(epoch).unwrap();
         let found = search_light(&cache, &job, &Effort::default(), &AtomicBool::new(false));
-        let found = found.found.first().unwrap().clone();
+        let found = *found.found.first().unwrap();
         (found.nonce, MixHash::from_bytes(found.seal.mix_hash))
     }
 
