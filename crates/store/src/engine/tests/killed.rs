@@ -1,0 +1,47 @@
+//! What was written and not synced is not durable, whoever wrote it.
+
+use super::model::nothing;
+use super::*;
+use crate::sim::{Call, Fault, SimDisk};
+
+/// A block that makes one coin of so many bytes.
+fn apply(batch: &mut Batch<'_, SimDisk>, height: u32, bytes: usize) {
+    let value = vec![height as u8; bytes];
+    batch
+        .apply(&BlockEntry {
+            height,
+            hash: [height as u8; 32],
+            body: BodyRef { checksum: 4, ..BodyRef::default() },
+            spent: &[],
+            created: &[NewCoin { key: [height as u8; 36], value: &value }],
+            extra: &[],
+        })
+        .unwrap();
+}
+
+/// A sync that fails has lost what it was to write, even if the reason is a full disk.
+#[test]
+fn a_sync_that_finds_no_space_ends_writing() {
+    let options = tiny(&mut SimRng::new(1));
+    for nth in 0..4 {
+        let disk = SimDisk::new(4);
+        let (mut engine, _) = Engine::open(disk.clone(), options.clone(), &mut ()).unwrap();
+        for height in 1..9 {
+            let mut batch = engine.batch().unwrap();
+            apply(&mut batch, height, 20);
+            batch.commit(&[]).unwrap();
+        }
+        let tip = engine.tip();
+        disk.fail(Call::Sync, disk.calls(Call::Sync) + nth, Fault::NoSpace);
+        let failed = engine.checkpoint(Vec::new(), nothing()).unwrap_err();
+        assert_eq!(failed.code(), "store.io");
+        assert!(engine.checkpoint(Vec::new(), nothing()).is_err(), "sync {nth} is tried again");
+        drop(engine);
+        for seed in 0..10 {
+            let image = disk.crash_image(seed);
+            let (engine, _) = Engine::open(image, options.clone(), &mut ()).unwrap();
+            assert_eq!(engine.tip(), tip);
+            super::model::assert_sound(&engine);
+        }
+    }
+}
