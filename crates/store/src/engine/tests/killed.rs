@@ -19,6 +19,28 @@ fn apply(batch: &mut Batch<'_, SimDisk>, height: u32, bytes: usize) {
         .unwrap();
 }
 
+/// What a dropped batch left behind the end must stay crossed out, also when no record follows it there.
+#[test]
+fn leftovers_of_dropped_batches_stay_dropped() {
+    let options = Options { segment_bytes: 2048, undo_horizon: 6, ..tiny(&mut SimRng::new(0)) };
+    let disk = SimDisk::new(3);
+    let (mut engine, _) = Engine::open(disk.clone(), options.clone(), &mut ()).unwrap();
+    let mut batch = engine.batch().unwrap();
+    apply(&mut batch, 1, 100);
+    batch.commit(&[]).unwrap();
+    // Fits into the first segment; the others do not.
+    apply(&mut engine.batch().unwrap(), 2, 50);
+    apply(&mut engine.batch().unwrap(), 2, 1700);
+    let mut batch = engine.batch().unwrap();
+    apply(&mut batch, 2, 1800);
+    let tip = batch.commit(&[]).unwrap();
+    for seed in 0..100 {
+        let image = disk.crash_image(seed);
+        let (engine, _) = Engine::open(image, options.clone(), &mut ()).unwrap();
+        assert_eq!(engine.tip(), tip, "image {seed}");
+    }
+}
+
 /// A sync that fails has lost what it was to write, even if the reason is a full disk.
 #[test]
 fn a_sync_that_finds_no_space_ends_writing() {
