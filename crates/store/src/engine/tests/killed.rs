@@ -1,8 +1,49 @@
 //! What was written and not synced is not durable, whoever wrote it.
 
-use super::model::nothing;
+use super::crash::{recovered, work_until_cut};
+use super::model::{Chain, Model, nothing};
 use super::*;
 use crate::sim::{Call, Fault, SimDisk};
+
+/// Opens what a dead process left and tells which of the two models it is.
+fn reopened(
+    disk: &SimDisk,
+    options: &Options,
+    models: [Option<&Model>; 2],
+) -> (Engine<SimDisk>, Model) {
+    disk.cut_power_after(u64::MAX);
+    let (engine, _) =
+        Engine::open(disk.clone(), options.clone(), &mut Chain::default()).expect("opens");
+    let model = models.into_iter().flatten().find(|model| model.tip() == engine.tip());
+    let model = model.expect("one of the two").clone();
+    (engine, model)
+}
+
+#[test]
+fn what_was_opened_after_a_kill_survives_a_power_cut() {
+    for seed in 0..times(60, 1) {
+        let mut rng = SimRng::new(seed ^ 0x6b69_6c6c);
+        let options = tiny(&mut rng);
+        let disk = SimDisk::new(seed);
+        let mut model = Model::default();
+        for life in 0..6 {
+            let most = [40, 200, 900][rng.below(3) as usize];
+            let steps = 10 + rng.below(most);
+            let cut = work_until_cut(disk.clone(), &options, model, seed << 8 | life, steps);
+            for image in 0..4 {
+                let image_disk = cut.disk.crash_image(rng.next_u64());
+                if recovered(&image_disk, &options, &cut).is_none() {
+                    panic!("seed {seed} life {life} image {image} {options:?}");
+                }
+            }
+            let (engine, now) = reopened(&disk, &options, [Some(&cut.acked), cut.begun.as_ref()]);
+            model = now;
+            if rng.below(3) == 0 {
+                engine.close(Chain::of(&model).aux(), nothing()).unwrap();
+            }
+        }
+    }
+}
 
 /// A block that makes one coin of so many bytes.
 fn apply(batch: &mut Batch<'_, SimDisk>, height: u32, bytes: usize) {
