@@ -3,6 +3,7 @@
 mod corrupt;
 mod crash;
 mod faults;
+mod killed;
 mod model;
 mod sessions;
 
