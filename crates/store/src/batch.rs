@@ -360,7 +360,6 @@ impl<'a, D: Disk> Batch<'a, D> {
     }
 
     fn find(&self, outpoints: &[OutPoint]) -> Result<Vec<Option<Coin>>, StoreError> {
-        self.view.files.check_readable()?;
         let mut asked = self.asked.borrow_mut();
         let Asked { keys, lookups, .. } = &mut *asked;
         keys.clear();
@@ -373,7 +372,6 @@ impl<'a, D: Disk> Batch<'a, D> {
 
 impl<D: Disk> StateView for Batch<'_, D> {
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, Fault> {
-        self.view.files.check_readable()?;
         let mut asked = self.asked.borrow_mut();
         let key = outpoint.to_array();
         self.inner.find(&[key], &mut asked.single).map_err(StoreError::from)?;

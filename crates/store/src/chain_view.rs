@@ -59,8 +59,6 @@ pub(crate) struct Files<D: Disk> {
     pub(crate) hash_key: [u8; 16],
     /// A write failed: nothing is written any more.
     write_failed: AtomicBool,
-    /// A header could not be read where the answer has no room for an error.
-    read_failed: AtomicBool,
 }
 
 impl<D: Disk> Files<D> {
@@ -76,7 +74,6 @@ impl<D: Disk> Files<D> {
             hashes,
             hash_key,
             write_failed: AtomicBool::new(false),
-            read_failed: AtomicBool::new(false),
         }
     }
 
@@ -104,14 +101,6 @@ impl<D: Disk> Files<D> {
     pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
         if self.write_failed.load(Ordering::Acquire) {
             return Err(EngineError::Poisoned.into());
-        }
-        self.check_readable()
-    }
-
-    /// Demands that every header so far could be read.
-    pub(crate) fn check_readable(&self) -> Result<(), StoreError> {
-        if self.read_failed.load(Ordering::Acquire) {
-            return Err(StoreError::corrupt(crate::heights::FILE, 0, "a header could not be read"));
         }
         Ok(())
     }

@@ -13,7 +13,8 @@ use crate::backing::Disk;
 use crate::batch::Batch;
 use crate::blocks::{Blocks, RecordHead};
 use crate::chain_view::Tip;
-use crate::engine::BodyRef;
+use crate::check::CheckProgress;
+use crate::engine::{BodyRef, Damaged, EngineError};
 use crate::error::StoreError;
 use crate::store::{Options, Store};
 
@@ -53,7 +54,57 @@ struct Node {
     place: BodyRef,
 }
 
+/// The part of the engine's tables that an error is about.
+fn damaged_part(error: &StoreError) -> Option<Damaged> {
+    match error {
+        StoreError::Engine(EngineError::Corrupt { file, .. }) => match file.split('/').next() {
+            Some("index") => Some(Damaged::Index),
+            Some("live") => Some(Damaged::LiveMaps),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 impl<D: Disk> Store<D> {
+    /// Checks the closed store in `disk` and, if its index or its live maps are damaged, builds that
+    /// part anew from the other one and the log, which takes seconds where connecting the blocks
+    /// again takes hours. `None` when nothing was wrong.
+    ///
+    /// `progress` may end it by answering `false`; the store is then no worse than before.
+    ///
+    /// # Errors
+    /// Damage elsewhere, or to both: [`Store::rebuild_from_blocks`] is left. Or the disk's.
+    pub fn repair_tables(
+        disk: &D,
+        options: &Options,
+        genesis: &ConnectedBlock,
+        progress: &mut dyn FnMut(CheckProgress) -> bool,
+    ) -> Result<Option<Damaged>, StoreError> {
+        let mut found = Vec::new();
+        match Self::open(disk.clone(), options.clone(), genesis) {
+            Ok((store, _)) => {
+                store.check(progress, &mut |error| found.push(error))?;
+            }
+            Err(error) => found.push(error),
+        }
+        let is_hit = |part| found.iter().any(|error| damaged_part(error) == Some(part));
+        let part = match (is_hit(Damaged::Index), is_hit(Damaged::LiveMaps)) {
+            (true, false) => Damaged::Index,
+            (false, true) => Damaged::LiveMaps,
+            _ => return found.into_iter().next().map_or(Ok(None), Err),
+        };
+        let (store, _) = Self::open_with(disk.clone(), options.clone(), genesis, Some(part))?;
+        let mut left = None;
+        // Not to be ended any more: until it is closed, that part of the files is not whole.
+        store.check(&mut |_| true, &mut |error| left = left.take().or(Some(error)))?;
+        if let Some(error) = left {
+            return Err(error);
+        }
+        store.close()?;
+        Ok(Some(part))
+    }
+
     /// Fills the store in `target` from the block files in `source`, whose log may be lost: the
     /// heaviest chain of whole blocks is put together, and `connect` runs the rules on each block
     /// again. An interrupted repair goes on where it stopped. Nothing in `source` is changed.

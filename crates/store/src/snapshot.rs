@@ -99,7 +99,6 @@ impl<D: Disk> Snapshot<D> {
     }
 
     fn find(&self, outpoints: &[OutPoint]) -> Result<Vec<Option<Coin>>, StoreError> {
-        self.view.files.check_readable()?;
         let keys: Vec<Key> = outpoints.iter().map(OutPoint::to_array).collect();
         let mut lookups = Lookups::new();
         self.coins.find(&keys, &mut lookups)?;

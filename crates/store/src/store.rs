@@ -16,9 +16,11 @@ pub(crate) use self::indexing::entries_of_connected;
 use self::recovery::Replay;
 use crate::backing::Disk;
 use crate::batch::Batch;
-use crate::blocks::Position;
+use crate::blocks::{self, Position};
 use crate::chain_view::{ChainView, Tip, payload_of_height};
-use crate::engine::{self, Engine, SyncJob, TableOptions, TableState};
+use crate::engine::{
+    self, Damaged, Engine, EngineError, SyncJob, TableOptions, TableState,
+};
 use crate::error::StoreError;
 use crate::index::IndexWriter;
 use crate::snapshot::Snapshot;
@@ -153,6 +155,16 @@ impl<D: Disk> Chain<D> {
     }
 }
 
+/// Refuses a folder with block files but no checkpoint: a store made there would write over the blocks
+/// from which the chain can be put together again.
+fn refuse_lost_log<D: Disk>(disk: &D) -> Result<(), StoreError> {
+    let list = |folder: &str| disk.list(folder).map_err(|e| StoreError::io("list", folder, e));
+    if list("")?.iter().any(|name| name.starts_with("head-")) || list(blocks::FOLDER)?.is_empty() {
+        return Ok(());
+    }
+    Err(EngineError::NotAStore("block files without a checkpoint").into())
+}
+
 /// `Option<Result<(), E>>` to `Result<(), E>`.
 trait TransposeOk<E> {
     fn transpose_ok(self) -> Result<(), E>;
@@ -184,9 +196,24 @@ impl<D: Disk> Store<D> {
         options: Options,
         genesis: &ConnectedBlock,
     ) -> Result<(Self, OpenReport), StoreError> {
+        Self::open_with(disk, options, genesis, None)
+    }
+
+    /// Opens; builds a part of the engine's tables anew, if one is named, instead of reading it.
+    pub(crate) fn open_with(
+        disk: D,
+        options: Options,
+        genesis: &ConnectedBlock,
+        damaged: Option<Damaged>,
+    ) -> Result<(Self, OpenReport), StoreError> {
         let start = Instant::now();
+        refuse_lost_log(&disk)?;
         let mut replay = Replay::new(disk.clone(), &options);
-        let opened = Engine::open(disk.clone(), options.engine.clone(), &mut replay);
+        let (folder, engine) = (disk.clone(), options.engine.clone());
+        let opened = match damaged {
+            None => Engine::open(folder, engine, &mut replay),
+            Some(part) => Engine::open_rebuilding(folder, engine, part, &mut replay),
+        };
         let (engine, opened) = match opened {
             Ok(opened) => opened,
             // What this layer found says more than what the engine made of it.

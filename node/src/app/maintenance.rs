@@ -50,7 +50,8 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     }
 }
 
-/// Puts the chain together again from the blocks on disk, judging each anew, in a folder beside the
+/// Builds the index or the live maps anew from the log where no more than that is damaged. Otherwise
+/// puts the chain together again from the blocks on disk, judging each anew, in a folder beside the
 /// old one; the old one is kept under another name.
 #[expect(clippy::print_stdout, reason = "these are the command's answers")]
 pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
@@ -60,10 +61,29 @@ pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
     let old = setup.store_dir();
     let new = setup.data_dir.join("chain.repaired");
     let source = setup.disk()?;
-    let target = MapDisk::open(&new).with_context(|| format!("cannot make {}", new.display()))?;
     let stop = Stop::new();
     let _watch = signals::watch_thread(&stop, "the repair");
     let mut counter = Counter::new("repair", None);
+    let tables = Store::repair_tables(&source, &setup.options(config), &genesis, &mut |progress| {
+        counter.set_part(&format!("{:?}", progress.part), progress.done, progress.total);
+        !stop.is_set()
+    });
+    match tables {
+        Ok(part) => {
+            counter.finish();
+            match part {
+                Some(part) => println!("built anew from the log: {part:?}"),
+                None => println!("nothing is wrong"),
+            }
+            return Ok(());
+        }
+        // Neither says that the chain is damaged.
+        Err(error) if ["store.locked", "store.cancelled"].contains(&error.code()) => {
+            return Err(error.into());
+        }
+        Err(error) => println!("the log alone does not help: {}: {error}", error.code()),
+    }
+    let target = MapDisk::open(&new).with_context(|| format!("cannot make {}", new.display()))?;
     let tools = &setup.tools;
     let (store, report) = Store::rebuild_from_blocks(
         &source,

@@ -1,5 +1,8 @@
 //! Changed bytes are found, and never taken for the chain.
 
+use mvs_consensus::header_view::{HeaderView, median_time_past, run_length};
+use mvs_primitives::header::BlockVersion;
+use mvs_primitives::height::Height;
 use mvs_store::sim::{SimDisk, SimRng};
 use mvs_store::{HeaderArchive, Store};
 
@@ -133,4 +136,42 @@ fn the_header_archive_comes_back_and_passes_over_damage() {
     }
     let code = HeaderArchive::open(disk, 8, &mut |_| {}).err().unwrap().code();
     assert_eq!(code, "store.other_network");
+}
+
+fn ask(view: &impl HeaderView, height: u32, is_whole: bool) {
+    let height = Height::new(height);
+    assert_eq!(view.header_at(height).is_ok(), is_whole, "header {height}");
+    let last = view.last_of_version(BlockVersion::POW, height, Height::GENESIS);
+    assert_eq!(last.is_ok(), is_whole, "last of version at {height}");
+    if is_whole {
+        assert!(view.header_at(height).unwrap().is_some() && last.unwrap().is_some());
+    }
+    if height.value() > 1 {
+        // The genesis block's entry is whole.
+        assert_eq!(median_time_past(view, height).is_ok(), is_whole, "median at {height}");
+    }
+}
+
+/// "Cannot be read" is never "is not there": a rule would go wrong by it.
+#[test]
+fn a_header_that_cannot_be_read_is_a_fault() {
+    let (disk, _) = store();
+    let (mut store, _) = Store::open(disk.clone(), options(20), &genesis()).unwrap();
+    let final_height = store.undo_floor().value() - 1;
+    assert!(final_height > 30, "entries that are read from the file");
+    ask(&store.snapshot(), final_height, true);
+    for height in 1..=final_height {
+        assert!(disk.corrupt("heights.dat", 320 * (u64::from(height) + 1) + 4, 1));
+    }
+    let snapshot = store.snapshot();
+    let batch = store.batch().unwrap();
+    for height in 1..=final_height {
+        ask(&snapshot, height, false);
+        ask(&batch, height, false);
+        assert!(snapshot.header(Height::new(height)).is_err());
+        assert!(snapshot.block(Height::new(height)).is_err());
+    }
+    assert!(run_length(&snapshot, BlockVersion::POS, Height::new(final_height)).is_err());
+    // Above the tip is another matter.
+    assert_eq!(snapshot.header_at(Height::new(1_000)).unwrap(), None);
 }

@@ -7,6 +7,7 @@ use mvs_consensus::header::{Parent, accept_header, check_headers};
 use mvs_consensus::params::Params;
 use mvs_consensus::script::CacheUse;
 use mvs_store::backing::Disk;
+use mvs_store::engine::Damaged;
 use mvs_store::sim::SimDisk;
 use mvs_store::{Batch, Store};
 use testkit::chain::FAR_FUTURE;
@@ -51,6 +52,9 @@ fn from_the_blocks_alone() {
         }
     }
     let genesis = genesis();
+    // A new store here would write over them.
+    let opened = Store::open(disk.clone(), options(60), &genesis);
+    assert_eq!(opened.err().unwrap().code(), "store.not_a_store");
     let target = SimDisk::new(32);
     let build = |limit: u64| {
         Store::rebuild_from_blocks(
@@ -95,4 +99,37 @@ fn a_damaged_block_ends_the_chain_below_it() {
         assert_same(&store.snapshot(), blocks, &model.state());
     }
     assert_sound(&store);
+}
+
+#[test]
+fn the_index_or_the_live_maps_from_the_log() {
+    let disk = store();
+    let repair = |disk: &SimDisk| {
+        Store::repair_tables(disk, &options(60), &genesis(), &mut |_| true)
+    };
+    assert_eq!(repair(&disk).unwrap(), None, "nothing is damaged yet");
+    let damage = |disk: &SimDisk, folder: &str| {
+        for (name, len) in disk.files() {
+            if name.starts_with(folder) {
+                (0..len).step_by(64).for_each(|at| assert!(disk.corrupt(&name, at + 9, 0x5a)));
+            }
+        }
+    };
+    for (folder, part) in [("index/", Damaged::Index), ("live/", Damaged::LiveMaps)] {
+        let image = disk.kill_image();
+        damage(&image, folder);
+        assert_eq!(repair(&image).unwrap(), Some(part));
+        assert_eq!(repair(&image).unwrap(), None, "it lasts");
+        let (store, _) = Store::open(image, options(60), &genesis()).unwrap();
+        assert_same(&store.snapshot(), SHORT.chain.blocks(), SHORT.chain.state());
+        assert_sound(&store);
+    }
+    // Where more is damaged the blocks are left.
+    let image = disk.kill_image();
+    damage(&image, "index/");
+    damage(&image, "live/");
+    assert_eq!(repair(&image).err().unwrap().code(), "store.corrupt");
+    let image = disk.kill_image();
+    assert!(image.corrupt("heights.dat", 320 * 50, 1));
+    assert!(repair(&image).is_err());
 }

@@ -40,7 +40,7 @@ impl Model {
         })
     }
 
-    fn apply(&mut self, block: &Block) {
+    pub(super) fn apply(&mut self, block: &Block) {
         for (key, value) in &block.spent {
             assert_eq!(self.coins.remove(key).as_ref(), Some(value));
             self.gone.push((*key, value.clone()));
@@ -66,7 +66,7 @@ impl Model {
         self.chain.last().is_some_and(|last| self.floor.is_none_or(|floor| last.height > floor))
     }
 
-    fn committed(&mut self, horizon: u32) {
+    pub(super) fn committed(&mut self, horizon: u32) {
         let below = self.chain.last().and_then(|last| {
             let first = self.floor.map_or(self.chain[0].height, |floor| floor + 1);
             let undoable = (last.height + 1).saturating_sub(first);
