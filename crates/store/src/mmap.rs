@@ -128,6 +128,8 @@ impl Disk for MapDisk {
         if file.metadata()?.len() != table_bytes(lines)? {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "table of another length"));
         }
+        // A copy of a store may have holes where zeros were.
+        take_space(&file, table_bytes(lines)?)?;
         MapTable::new(file, lines)
     }
 
@@ -339,7 +341,7 @@ impl MapTable {
         // SAFETY: the mapping has `lines * LINE_BYTES` bytes and lives as long as `self`; it is
         // page-aligned, so a line is aligned for eight words. All access to the mapping goes through
         // these atomics, so threads that race see a mixture at worst. The file has space behind every
-        // page (created with `fallocate`, opened only with its full length) and is never truncated.
+        // page (taken with `fallocate` when created and when opened) and is never truncated.
         Ok(unsafe { &*self.map.as_mut_ptr().add(offset).cast::<[AtomicU64; LINE_WORDS]>() })
     }
 }
@@ -442,6 +444,14 @@ mod tests {
         assert_eq!(disk.open_table("t/a", 129).unwrap_err().kind(), io::ErrorKind::InvalidData);
         let table = disk.open_table("t/a", 130).unwrap();
         assert_eq!(table.load(129).unwrap()[7], u64::MAX);
+        // A copy with holes has its space taken before anything is stored.
+        let hole = File::create(path.join("t/hole")).unwrap();
+        hole.set_len(64 << 10).unwrap();
+        drop(hole);
+        disk.open_table("t/hole", 1 << 10).unwrap();
+        let taken =
+            std::os::unix::fs::MetadataExt::blocks(&fs::metadata(path.join("t/hole")).unwrap());
+        assert!(taken * 512 >= 64 << 10, "{taken} sectors");
         let raw = fs::read(path.join("t/a")).unwrap();
         assert_eq!(raw[129 * 64..129 * 64 + 9], [1, 0, 0, 0, 0, 0, 0, 0, 2]);
         fs::remove_dir_all(path).unwrap();

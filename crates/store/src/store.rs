@@ -289,8 +289,10 @@ impl<D: Disk> Store<D> {
     /// [`StoreError`] when an earlier failure ended writing, or the disk's.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.chain.view.files.check_writable()?;
+        // The one under way must not be taken for the one that starts here.
+        let before = self.engine.finish_checkpoint()?;
+        self.drop_old_tables()?;
         let (aux, tables) = self.chain.aux();
-        let before = self.engine.poll_checkpoint()?;
         self.engine.checkpoint(aux, self.chain.sync_job())?;
         self.chain.pending_tables = Some((before, tables));
         self.drop_old_tables()

@@ -66,6 +66,15 @@ impl<D: Disk> Engine<D> {
         Ok(self.generation)
     }
 
+    /// Waits for the checkpoint under way, if there is one; the number as of [`Engine::poll_checkpoint`].
+    ///
+    /// # Errors
+    /// As [`Engine::poll_checkpoint`].
+    pub fn finish_checkpoint(&mut self) -> Result<u64, EngineError> {
+        self.wait_checkpoint()?;
+        Ok(self.generation)
+    }
+
     /// Makes a last checkpoint, marked as a clean close, and lets the folder go.
     ///
     /// # Errors

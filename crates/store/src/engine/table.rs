@@ -129,15 +129,7 @@ impl<D: Disk> Table<D> {
         options: TableOptions,
         salt: u64,
     ) -> Result<Self, EngineError> {
-        if options.shard_bits > 8 {
-            return Err(EngineError::BadOption("shard_bits is more than 8"));
-        }
-        if u32::from(options.first_line_bits) > TAG_BITS {
-            return Err(EngineError::BadOption("first_line_bits is more than 22"));
-        }
-        if !(10..=90).contains(&options.load_percent) {
-            return Err(EngineError::BadOption("load_percent is not 10 to 90"));
-        }
+        check_options(options)?;
         disk.create_folder(folder).map_err(|e| EngineError::io("create", folder, e))?;
         let mut table =
             Self { disk: disk.clone(), folder: folder.to_owned(), options, shards: Vec::new() };
@@ -161,6 +153,7 @@ impl<D: Disk> Table<D> {
         salt: u64,
         state: &TableState,
     ) -> Result<Self, EngineError> {
+        check_options(options)?;
         let corrupt = |what| EngineError::Corrupt { file: folder.to_owned(), offset: 0, what };
         let count = state.shards.len();
         if !count.is_power_of_two() || count > 256 {
@@ -711,6 +704,19 @@ impl<D: Disk> TableView<D> {
         let (file, shape) = self.shard(hash);
         candidates_in::<D>(&self.folder, file, *shape, hash)
     }
+}
+
+fn check_options(options: TableOptions) -> Result<(), EngineError> {
+    if options.shard_bits > 8 {
+        return Err(EngineError::BadOption("shard_bits is more than 8"));
+    }
+    if u32::from(options.first_line_bits) > TAG_BITS {
+        return Err(EngineError::BadOption("first_line_bits is more than 22"));
+    }
+    if !(10..=90).contains(&options.load_percent) {
+        return Err(EngineError::BadOption("load_percent is not 10 to 90"));
+    }
+    Ok(())
 }
 
 fn short_name(shard: u16, line_bits: u8) -> String {
