@@ -16,6 +16,7 @@ mod args;
 mod exit;
 mod files;
 mod maintenance;
+mod mine;
 mod progress;
 mod run;
 mod setup;

@@ -179,6 +179,14 @@ settings! {
         /// Whether they are kept from one run to the next.
         mempool_save: bool = true,
     }
+    /// Blocks of one's own, on development networks.
+    mining: MiningConfig {
+        /// Address that is paid for blocks that the node mines by itself. Only on chains with a fixed
+        /// small difficulty; real mining is done by other programs.
+        mine: Option<String> = None,
+        /// Milliseconds between two such blocks, at least.
+        mine_interval_ms: u32 = 1_000,
+    }
     /// Logs, on standard error and in files in the data folder.
     log: LogConfig {
         /// What is logged: "error", "warn", "info", "debug", "trace", or a list such as

@@ -1,4 +1,5 @@
 //! The core of the chain owner on a store: extension, reorganisation, invalid blocks, files.
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure")]
 
 use std::io::Cursor;
 use std::path::Path;

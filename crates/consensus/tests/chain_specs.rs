@@ -252,7 +252,7 @@ fn each_refusal_names_field_value_and_range() {
         ("[limits]\ntx_bytes = 1000001", "limits.tx_bytes", "1000001"),
         ("[fees]\nminer_percent = 101", "fees.miner_percent", "101"),
         ("deposits = [{ lock_height = 5 }]", "deposits", ""),
-        ("deposits = [{ lock_height = 5, rate = 100000001 }]", "deposits", ""),
+        ("deposits = [{ lock_height = 5, rate = 1000000001 }]", "deposits", ""),
         (
             "deposits = [{ lock_height = 5, rate = 1 }, { lock_height = 5, rate = 1 }]",
             "deposits",

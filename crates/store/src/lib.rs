@@ -35,7 +35,7 @@ pub use check::{CheckPart, CheckProgress, CheckReport};
 pub use error::StoreError;
 pub use header_archive::{ArchiveReport, HeaderArchive};
 pub use index::{AddressEntry, EntryCursor, Order, TxPlace};
-pub use repair::{RepairProgress, RepairReport};
+pub use repair::{Connect, RepairProgress, RepairReport};
 pub use snapshot::{Snapshot, UnspentPage};
 pub use stats::Stats;
 pub use store::{IndexProgress, OpenReport, Options, Store};

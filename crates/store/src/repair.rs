@@ -34,6 +34,10 @@ pub struct RepairReport {
     pub stopped: Option<String>,
 }
 
+/// Runs the rules on a block: gets the state that the block builds on and its bytes in wire form, and
+/// answers with the connected block or with what is wrong.
+pub type Connect<'c, D> = dyn FnMut(&Batch<'_, D>, Vec<u8>) -> Result<ConnectedBlock, String> + 'c;
+
 /// How far a repair has come, in blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepairProgress {
@@ -105,7 +109,6 @@ impl<D: Disk> Store<D> {
     /// heaviest chain of whole blocks is put together, and `connect` runs the rules on each block
     /// again. An interrupted repair goes on where it stopped. Nothing in `source` is changed.
     ///
-    /// `connect` gets the state that the block builds on and the block's bytes in wire form.
     /// `progress` may end the repair by answering `false`.
     ///
     /// Takes about 150 bytes of memory for each block.
@@ -118,7 +121,7 @@ impl<D: Disk> Store<D> {
         target: D,
         options: Options,
         genesis: &ConnectedBlock,
-        connect: &mut dyn FnMut(&Batch<'_, D>, Vec<u8>) -> Result<ConnectedBlock, String>,
+        connect: &mut Connect<'_, D>,
         progress: &mut dyn FnMut(RepairProgress) -> bool,
     ) -> Result<(Self, RepairReport), StoreError> {
         let _lock = source.lock().map_err(|error| StoreError::io("lock", "", error))?;

@@ -70,7 +70,7 @@ impl Exit {
 
     const fn of_store(error: &StoreError) -> Self {
         match error {
-            StoreError::Engine(EngineError::Locked { .. }) => Self::InUse,
+            StoreError::Engine(EngineError::Locked) => Self::InUse,
             StoreError::Engine(EngineError::Io { .. } | EngineError::NoSpace { .. }) => Self::Disk,
             StoreError::Cancelled => Self::Failed,
             _ => Self::Damaged,

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use mvs_consensus::params::Params;
 use tokio::sync::mpsc;
 
+use super::mine::Miner;
 use super::progress::SyncProgress;
 use super::setup::Setup;
 use super::signals::{self, Awaited};
@@ -34,6 +35,7 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     setup.start_logs(config)?;
     tracing::info!(target: "app", version = env!("CARGO_PKG_VERSION"), network = setup.params.name,
         data_dir = %setup.data_dir.display(), "starting");
+    let miner = Miner::new(&config.mining, &setup.params)?;
     let (core, report) = setup.open(config)?;
     tracing::info!(target: "app", height = %report.tip.height, tip = %report.tip.hash,
         clean = report.clean, replayed = report.replayed_commits, took = ?report.took, "chain open");
@@ -63,6 +65,9 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
         let listener = runtime.block_on(web::listen(address))?;
         tracing::info!(target: "app", address = %listener.local_addr()?, "metrics");
         runtime.spawn(web::serve(listener, chain.clone(), network.clone(), stop.clone()));
+    }
+    if let Some(miner) = miner {
+        miner.start(runtime.handle().clone(), chain.clone(), stop.clone())?;
     }
     drop(chain);
     awaited.set("the chain: the block that is being connected, the pool, the store");

@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthy` and `/ready`, for programs that watch the node.
+//! `/metrics`, `/status`, `/healthy` and `/ready`, for programs that watch the node.
 
 use std::net::SocketAddr;
 
@@ -46,6 +46,13 @@ pub(super) async fn serve(
             async move { ([(header::CONTENT_TYPE, METRICS_TYPE)], text) }
         }
     };
+    let now = {
+        let (chain, stop) = (chain.clone(), stop.clone());
+        move || {
+            let text = status(&chain, &stop);
+            async move { ([(header::CONTENT_TYPE, "application/json")], text) }
+        }
+    };
     let ready = move || {
         let status = chain.status();
         async move {
@@ -58,7 +65,36 @@ pub(super) async fn serve(
     };
     let router = Router::new()
         .route("/metrics", get(numbers))
+        .route("/status", get(now))
         .route("/healthy", get(|| async { "healthy\n" }))
         .route("/ready", get(ready));
     axum::serve(listener, router).with_graceful_shutdown(async move { stop.wait().await }).await
+}
+
+/// The chain and what the node is doing, as JSON. Tip and digests belong together.
+fn status(chain: &ChainHandle, stop: &Stop) -> String {
+    let (status, tip) = (chain.status(), chain.tip().tip);
+    let phase = if stop.is_set() {
+        "stopping"
+    } else if status.is_synced {
+        "synced"
+    } else if status.reading_headers {
+        "headers"
+    } else if status.header_height > tip.height {
+        "blocks"
+    } else {
+        "starting"
+    };
+    serde_json::json!({
+        "height": tip.height.value(),
+        "tip": tip.hash.to_string(),
+        "headers": status.header_height.value(),
+        "coin_digest": format!("{:032x}", tip.coin_digest.to_u128()),
+        "registry_digest": format!("{:032x}", tip.registry_digest),
+        "work": tip.work.to_string(),
+        "peers": status.peers,
+        "mempool": status.loose,
+        "phase": phase,
+    })
+    .to_string()
 }

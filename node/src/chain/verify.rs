@@ -234,7 +234,9 @@ mod tests {
         pool.spawn(move || gate.recv().unwrap());
         for _ in 0..50 {
             let done = Arc::clone(&done);
-            pool.spawn(move || drop(done.fetch_add(1, Ordering::SeqCst)));
+            pool.spawn(move || {
+                done.fetch_add(1, Ordering::SeqCst);
+            });
         }
         // The only thread waits at the gate, so this thread does all of it.
         assert_eq!(pool.run_all(5, |number| number).len(), 5);

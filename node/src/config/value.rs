@@ -202,7 +202,8 @@ impl Setting for Bytes {
     }
 
     fn to_toml(&self) -> String {
-        let binary = UNITS.iter().take(4).rev().find(|(_, f)| self.0 > 0 && self.0 % f == 0);
+        let binary =
+            UNITS.iter().take(4).rev().find(|(_, f)| self.0 > 0 && self.0.is_multiple_of(*f));
         match binary {
             Some((name, factor)) => format!("\"{} {name}\"", self.0 / factor),
             None => self.0.to_string(),

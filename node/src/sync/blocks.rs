@@ -57,11 +57,9 @@ impl Planner {
         let mut missing: HashMap<BlockHash, Missing> = HashMap::new();
         for id in hungry {
             let Some((target, up_to)) = self.target_of(chain, id, best.hash)? else { continue };
-            if !missing.contains_key(&target) {
-                let found = self.missing_to(chain, &target, tip.height);
-                missing.insert(target, found);
-            }
-            let Some(found) = missing.get_mut(&target) else { continue };
+            let found = missing
+                .entry(target)
+                .or_insert_with(|| self.missing_to(chain, &target, tip.height));
             self.ask_blocks(id, found, up_to, now, actions);
         }
         self.rescue_lowest(chain, &best.hash, now, actions)

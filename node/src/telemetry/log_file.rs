@@ -101,7 +101,8 @@ mod tests {
         for round in 0..3 {
             let log = LogFile::open(&path, 100).unwrap();
             for line in 0..20 {
-                writeln!(log.make_writer(), "round {round} line {line:02} 0123456789").unwrap();
+                let line = format!("round {round} line {line:02} 0123456789\n");
+                log.make_writer().write_all(line.as_bytes()).unwrap();
             }
         }
         let mut sizes: Vec<u64> = std::fs::read_dir(&folder)

@@ -199,13 +199,14 @@ impl Drop for Node {
         self.stop.set();
         self.chain.try_send(Command::Tick);
         let result = self.thread.take().unwrap().join();
-        let _ = self.runtime.block_on(tokio::time::timeout(
-            Duration::from_secs(2),
-            self.network.stop(),
-        ));
+        // What is left of it ends with the runtime.
+        let _ = self.runtime.block_on(async {
+            tokio::time::timeout(Duration::from_secs(2), self.network.stop()).await
+        });
         if !self.keep.load(Ordering::SeqCst) {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
+        // A second panic would hide the first.
         if !std::thread::panicking() {
             result.unwrap().unwrap();
         }
@@ -226,7 +227,7 @@ impl Work {
         };
         let cache = CACHES.get(epoch).unwrap();
         let found = search_light(&cache, &job, &Effort::default(), &AtomicBool::new(false));
-        let found = found.found.first().unwrap().clone();
+        let found = *found.found.first().unwrap();
         (found.nonce, MixHash::from_bytes(found.seal.mix_hash))
     }
 

@@ -123,7 +123,8 @@ impl Running {
         let mut seen = Vec::new();
         while this.peers.is_empty() || this.metrics.is_empty() {
             let line = this.log.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("the node did not start:\n{}", seen.join("\n")));
+            let line =
+                line.unwrap_or_else(|_| panic!("the node did not start:\n{}", seen.join("\n")));
             let address = line.rsplit("address=").next().unwrap_or_default().trim().to_owned();
             if line.contains("listening for peers") {
                 this.peers = address;

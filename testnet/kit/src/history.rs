@@ -129,7 +129,16 @@ pub struct History {
 impl History {
     /// Starts on the development network's genesis block, whose coins belong to nobody here.
     pub fn new(seed: u64, caches: Arc<CacheSet>) -> Self {
-        let params = Params::devnet();
+        Self::on(Params::devnet(), seed, caches)
+    }
+
+    /// Starts on another network that is in its work era and allows what the development network
+    /// allows there.
+    ///
+    /// # Panics
+    /// When the difficulty of its work blocks is not fixed.
+    pub fn on(params: Params, seed: u64, caches: Arc<CacheSet>) -> Self {
+        assert!(matches!(params.pow_difficulty, PowDifficulty::Fixed(_)), "a fixed difficulty");
         let genesis = &params.genesis.header;
         Self {
             tip: genesis.hash(),
@@ -192,7 +201,7 @@ impl History {
         self.book.settle(&self.people);
 
         let PowDifficulty::Fixed(bits) = self.params.pow_difficulty else {
-            unreachable!("the development network's difficulty is fixed")
+            unreachable!("the difficulty is fixed, as `on` has checked")
         };
         let last = *self.times.last().expect("there is always the genesis block");
         // Time stands still now and then; it may not run back.

@@ -16,6 +16,7 @@
 
 use std::path::Path;
 
+use mvs_consensus::params::Params;
 use serde_json::Value;
 
 mod address;
@@ -96,6 +97,14 @@ pub const KINDS: &[Kind] = &[
 
 /// Every kind that is a folder.
 pub const FOLDER_KINDS: &[FolderKind] = &[recorded::KIND];
+
+/// Reads the constants that come with a recorded chain (its `params.json`).
+///
+/// # Errors
+/// What is wrong with them.
+pub fn recorded_params(document: &Value) -> Result<Params, String> {
+    recorded::params_of(document)
+}
 
 /// Checks files and folders with the given kinds.
 pub fn check_paths<P: AsRef<Path>>(

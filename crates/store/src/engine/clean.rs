@@ -24,7 +24,7 @@ use crate::layout::{cold, record, segment};
 const NEEDED_PERCENT_MAX: u64 = 85;
 
 /// Log bytes looked at for each byte that a batch wrote, at most.
-const SCAN_FACTOR: u64 = 4;
+const SCAN_FACTOR: u64 = 3;
 
 /// Bytes of a book that are still needed, as far as counts can tell.
 pub(super) fn needed_bytes(book: &SegmentEntry) -> u64 {
@@ -48,10 +48,13 @@ impl<D: Disk> Engine<D> {
             && book.cursor < book.used
     }
 
-    /// The segment to clean: the one begun, or the one with the least to move.
-    fn victim(&self) -> Option<SegmentEntry> {
+    /// The segment to clean: the one begun, or the one with the least to move; none of `done`.
+    fn victim(&self, done: &[u16]) -> Option<SegmentEntry> {
         let mut best: Option<(u64, &SegmentEntry)> = None;
         for book in self.books.values().filter(|book| self.may_clean(book)) {
+            if done.contains(&book.number) {
+                continue;
+            }
             if book.cursor > 0 {
                 return Some(*book);
             }
@@ -63,14 +66,15 @@ impl<D: Disk> Engine<D> {
         best.map(|(_, book)| *book)
     }
 
-    fn too_much_waste(&self) -> bool {
+    /// How many bytes of waste there are too many.
+    fn surplus(&self) -> u64 {
         let (used, needed) = self.books.values().fold((0, 0), |(used, needed), book| {
             (used + left_bytes(book), needed + needed_bytes(book))
         });
-        let waste = used.saturating_sub(needed);
+        let allowed = used * u64::from(self.options.waste_percent) / 100;
         // A store of a few segments is left alone.
-        waste > u64::from(self.options.segment_bytes)
-            && waste * 100 > used * u64::from(self.options.waste_percent)
+        let allowed = allowed.max(u64::from(self.options.segment_bytes));
+        used.saturating_sub(needed).saturating_sub(allowed)
     }
 }
 
@@ -86,28 +90,38 @@ impl<D: Disk> Batch<'_, D> {
     pub(super) fn clean(&mut self) -> Result<Vec<Moved>, EngineError> {
         let mut moves = Vec::new();
         let Some(tip) = self.tip else { return Ok(moves) };
-        if !self.engine.too_much_waste() {
+        let mut surplus = self.engine.surplus();
+        if surplus == 0 {
             return Ok(moves);
         }
-        let wrote: u64 = self.notes.iter().map(|note| u64::from(note.entry_bytes)).sum();
         let mut budget = u64::from(self.engine.options.clean_step_bytes)
-            .saturating_add(wrote.saturating_mul(SCAN_FACTOR));
+            .saturating_add(self.written().saturating_mul(SCAN_FACTOR));
         let mut begun: Option<SegmentEntry> = None;
-        while budget > 0 {
-            let victim = match begun {
-                Some(victim) if victim.cursor < victim.used => victim,
-                // One victim for each commit, unless it is done: books change at the end of the commit.
-                Some(_) => break,
-                None => match self.engine.victim() {
-                    Some(victim) => victim,
-                    None => break,
-                },
+        // Books change at the end of the commit; what is done in this one is kept here.
+        let mut done = Vec::new();
+        while budget > 0 && surplus > 0 {
+            let victim = match begun.take().or_else(|| self.engine.victim(&done)) {
+                Some(victim) => victim,
+                None => break,
             };
+            let written = self.written();
             let moved = self.clean_some(&victim, tip.height, &mut budget)?;
-            begun = Some(SegmentEntry { cursor: moved.to, ..victim });
+            let freed = u64::from(moved.to - victim.cursor);
+            surplus = surplus.saturating_sub(freed.saturating_sub(self.written() - written));
+            let left = SegmentEntry { cursor: moved.to, ..victim };
+            if left.cursor < left.used {
+                begun = Some(left);
+            } else {
+                done.push(left.number);
+            }
             moves.push(moved);
         }
         Ok(moves)
+    }
+
+    /// Bytes of coins that the batch has written.
+    fn written(&self) -> u64 {
+        self.notes.iter().map(|note| u64::from(note.entry_bytes)).sum()
     }
 
     /// Moves what is needed out of the victim's next records, about as many as the budget and one

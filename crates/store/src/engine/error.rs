@@ -133,9 +133,12 @@ impl EngineError {
     }
 
     /// Turns an error of the disk into one that names the file; a full disk is told apart.
+    ///
+    /// Not so for a sync: what it could not write is lost, whatever the reason, and the next sync would
+    /// not try again.
     pub fn io(action: &'static str, file: &str, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded if action != "sync" => {
                 Self::NoSpace { file: file.to_owned() }
             }
             // Reading beyond the end means a length that lies, not a disk that fails.

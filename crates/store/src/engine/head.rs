@@ -247,6 +247,14 @@ pub(super) fn write<D: Disk>(
     disk.sync_folder("").map_err(|e| EngineError::io("sync", "", e))
 }
 
+/// Makes durable a checkpoint that was read.
+pub(super) fn make_durable<D: Disk>(disk: &D, generation: u64) -> Result<(), EngineError> {
+    let name = name(generation);
+    let file = disk.open(name, 0).map_err(|e| EngineError::io("open", name, e))?;
+    file.sync().map_err(|e| EngineError::io("sync", name, e))?;
+    disk.sync_folder("").map_err(|e| EngineError::io("sync", "", e))
+}
+
 /// What a file of a checkpoint turned out to be.
 pub(super) enum HeadFile {
     Missing,

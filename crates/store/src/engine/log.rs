@@ -308,17 +308,21 @@ impl<D: Disk> Log<D> {
         self.cold = mark.cold;
         self.before = mark.before;
         self.next = mark.next;
-        self.unsynced.clear();
+        // What was crossed out and not synced before this batch began stays to be synced.
+        let segments = &self.segments;
+        self.unsynced.retain(|&number| segments.get(number).is_some());
         self.end_here()
     }
 
     /// Makes sure that no record follows the end of the block log: were the next batch to begin in
-    /// a new segment, a leftover here would be taken for its place. Durable with the next batch.
+    /// a new segment, a leftover here would be taken for its place. Durable with the next batch,
+    /// wherever that goes: also when it was crossed out before, by a process that did not sync it.
     pub(super) fn end_here(&mut self) -> Result<(), EngineError> {
         // Names of removed segments must be gone as well.
         self.folder_unsynced = true;
         let Place { segment: Some(number), offset } = self.blocks else { return Ok(()) };
         let Some(segment) = self.segments.get(number) else { return Ok(()) };
+        self.unsynced.insert(number);
         let at = u64::from(offset);
         let left = segment.file.len().saturating_sub(at).min(record::MAGIC.len() as u64);
         // At most four bytes.
@@ -330,9 +334,14 @@ impl<D: Disk> Log<D> {
                 .file
                 .write(at, &[0; record::MAGIC.len()])
                 .map_err(|e| EngineError::io("write", &segment.name, e))?;
-            self.unsynced.insert(number);
         }
         Ok(())
+    }
+
+    /// Has a segment synced with the next [`Log::sync`]: records were read from it that a process wrote
+    /// which may have died before it synced them.
+    pub(super) fn doubt(&mut self, number: u16) {
+        self.unsynced.insert(number);
     }
 
     /// Adds an open segment.

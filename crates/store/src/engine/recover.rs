@@ -60,6 +60,9 @@ impl<D: Disk> Engine<D> {
         match newest_head(&disk, &options)? {
             None => Self::create(disk, options, lock),
             Some(start) => {
+                // Before anything goes that only the older one needs: the process that wrote this one may
+                // have died before it synced it.
+                head::make_durable(&disk, start.generation)?;
                 let Start { generation, mut body, damaged } = start;
                 let index = if damaged_part == Some(Damaged::Index) {
                     body.index_salt = super::bytes::u64_at(&random(&disk)?, 0);
@@ -193,6 +196,11 @@ impl<D: Disk> Engine<D> {
         let changes = self.replay_books(&accepted, recovery)?;
         self.remove_strangers()?;
         self.log.end_here()?;
+        if !accepted.is_empty() {
+            // A process that died may have left records in memory alone. From here on they count: a later
+            // batch elsewhere, or a checkpoint, would be durable without them.
+            self.log.sync(&[])?;
+        }
         if accepted.is_empty() && damaged_part.is_none() {
             return Ok(Opened { created: false, clean, batches: 0, replayed_bytes: 0 });
         }
@@ -466,6 +474,7 @@ impl<D: Disk> Engine<D> {
                 }
                 _ => return Err(corrupt()),
             }
+            self.log.doubt(note.segment);
             self.book_record(&note);
         }
         live.flush()?;
@@ -523,6 +532,7 @@ impl<D: Disk> Engine<D> {
                 self.set_live(live, segments, moved.cold + u64::from(entry.at), true)
             })?;
             self.log.cold = Place { segment: Some(cold.segment), offset: cold.end };
+            self.log.doubt(cold.segment);
             self.book_record(&cold);
         }
         if !moved.spent.is_empty() {

@@ -4,6 +4,7 @@ mod corrupt;
 mod crash;
 mod faults;
 mod kill;
+mod killed;
 mod model;
 mod sessions;
 mod small_disk;

@@ -64,14 +64,14 @@ fn whole_story<D: Disk>(open: impl Fn() -> D) {
                 assert_same(&store.snapshot(), &model.blocks, &model.state());
             }
             // Half of the openings are after a clean close, half after a kill.
-            if model.blocks.len() % 11 == 0 {
-                if model.blocks.len() % 2 == 0 {
+            if model.blocks.len().is_multiple_of(11) {
+                if model.blocks.len().is_multiple_of(2) {
                     store.close().unwrap();
                 } else {
                     drop(store);
                 }
                 let (again, report) = Store::open(open(), options(600), &genesis).unwrap();
-                assert_eq!(report.clean, model.blocks.len() % 2 == 0);
+                assert_eq!(report.clean, model.blocks.len().is_multiple_of(2));
                 assert_eq!(Sums::of(&again), model.now());
                 assert_eq!(again.snapshot().registry(), model.registry());
                 store = again;

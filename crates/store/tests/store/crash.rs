@@ -159,7 +159,7 @@ fn a_full_disk_is_told_apart_and_the_store_goes_on() {
     let mut model = Model::new(&genesis);
     let mut refused = 0;
     for step in commits() {
-        if model.blocks.len() % 3 == 0 {
+        if model.blocks.len().is_multiple_of(3) {
             disk.set_space(Some(disk.used() + 10));
             match commit(&mut store, &step) {
                 Ok(()) => {

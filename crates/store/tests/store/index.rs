@@ -139,10 +139,10 @@ fn it_follows_the_chain_over_reorganisations_and_restarts() {
         for chunk in rest.chunks(5) {
             play(&mut store, &mut model, &crate::model::Step { undo: 0, apply: chunk.to_vec() });
             // A clean close writes a run, a kill loses what is in memory.
-            if model.blocks.len() % 3 == 0 {
+            if model.blocks.len().is_multiple_of(3) {
                 store.close().unwrap();
                 store = open();
-            } else if model.blocks.len() % 4 == 0 {
+            } else if model.blocks.len().is_multiple_of(4) {
                 drop(store);
                 store = open();
             }

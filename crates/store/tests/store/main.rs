@@ -1,5 +1,5 @@
 //! The whole store against consensus' state in memory.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod chains;
 mod crash;

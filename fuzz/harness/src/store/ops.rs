@@ -63,11 +63,7 @@ fn options(byte: u8) -> Options {
         segment_bytes: 1024 << (byte >> 2 & 1),
         grow_bytes: 256,
         checkpoint_bytes: 2048,
-        index: TableOptions {
-            shard_bits: byte >> 3 & 1,
-            first_line_bits: 0,
-            load_percent: 75,
-        },
+        index: TableOptions { shard_bits: byte >> 3 & 1, first_line_bits: 0, load_percent: 75 },
         waste_percent: 10,
         clean_step_bytes: 512 << (byte >> 4 & 3),
         snapshot_changes_max: 100,
@@ -157,11 +153,7 @@ impl Session {
     }
 }
 
-fn apply(
-    batch: &mut Batch<'_, SimDisk>,
-    model: &Model,
-    block: &Block,
-) -> Result<(), EngineError> {
+fn apply(batch: &mut Batch<'_, SimDisk>, model: &Model, block: &Block) -> Result<(), EngineError> {
     let keys: Vec<Key> = block.spent.iter().map(|(key, _)| *key).collect();
     let mut out = Lookups::new();
     batch.find(&keys, &mut out)?;

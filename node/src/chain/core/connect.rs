@@ -26,7 +26,7 @@ use crate::chain::stop::Stop;
 
 /// How many bytes of blocks that leave the chain are kept, newest first: for the pool and in case
 /// the chain moves back.
-pub const UNDONE_BYTES: usize = 32 << 20;
+pub(super) const UNDONE_BYTES: usize = 32 << 20;
 
 /// Fewer scripts than this are run where they are.
 const FEW_SCRIPTS: usize = 4;

@@ -22,8 +22,7 @@ pub enum Step {
 /// A durable change of the chain.
 #[derive(Debug)]
 pub struct Moved {
-    /// Blocks that left the chain, highest first. Those that do not fit into
-    /// [`UNDONE_BYTES`](super::connect::UNDONE_BYTES) have no bytes.
+    /// Blocks that left the chain, highest first. After the first 32 MiB they have no bytes.
     pub undone: Vec<UndoneBlock>,
     /// Blocks that joined it, lowest first.
     pub connected: Vec<ConnectedBlock>,

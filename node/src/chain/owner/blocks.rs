@@ -1,5 +1,7 @@
 //! Blocks from peers and of our own.
 
+use std::time::{Duration, Instant};
+
 use mvs_consensus::block::BodyRejection;
 use mvs_consensus::branch::replaces;
 use mvs_consensus::error::Rejection;
@@ -16,6 +18,10 @@ use crate::chain::index::{Known, Standing};
 use crate::chain::intake::HeadersStop;
 use crate::p2p::api::{Charge, Merit, PeerId, Penalty};
 use crate::p2p::message::RawBlock;
+use crate::telemetry::Gate;
+
+/// On a chain that is cheap to mine anybody can make invalid blocks.
+static INVALID: Gate = Gate::new(5, Duration::from_secs(60));
 
 /// Blocks that wait for the verdict on their header. They came without being asked for.
 const MOST_WAITING: usize = 32;
@@ -213,8 +219,10 @@ impl Owner {
     /// A block breaks a rule: it and its descendants are out, and its sender did not judge it.
     pub(super) fn on_invalid(&mut self, invalid: &InvalidBlock) {
         let (code, error) = (invalid.error.code(), &invalid.error);
-        tracing::warn!(target: "chain", height = %invalid.height, hash = %invalid.hash, code, %error,
-            "invalid block");
+        if let Some(held_back) = INVALID.pass(Instant::now()) {
+            tracing::warn!(target: "chain", height = %invalid.height, hash = %invalid.hash, code,
+                %error, held_back, "invalid block");
+        }
         self.planner.forget_blocks(&invalid.gone);
         if let Some(peer) = invalid.from {
             self.network.penalise(peer, Penalty::BAN, code);

@@ -101,7 +101,10 @@ impl Owner {
         let parts: Vec<Vec<Header>> = headers.chunks(SEALS).map(<[Header]>::to_vec).collect();
         let task = Arc::new(SealTask {
             left: AtomicUsize::new(parts.len()),
-            state: Mutex::new((Some(list), parts.iter().map(|_| None).collect())),
+            state: Mutex::new(SealParts {
+                list: Some(list),
+                done: parts.iter().map(|_| None).collect(),
+            }),
         });
         for (number, part) in parts.into_iter().enumerate() {
             let task = Arc::clone(&task);
@@ -132,21 +135,26 @@ impl Owner {
 /// A list of headers in parts; whoever finishes the last part hands it in.
 struct SealTask {
     left: AtomicUsize,
-    state: Mutex<(Option<HeaderList>, Vec<Option<Vec<Seal>>>)>,
+    state: Mutex<SealParts>,
+}
+
+struct SealParts {
+    list: Option<HeaderList>,
+    done: Vec<Option<Vec<Seal>>>,
 }
 
 impl SealTask {
     fn put(&self, number: usize, seals: Vec<Seal>) -> Option<JobResult> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = state.1.get_mut(number) {
+        if let Some(place) = state.done.get_mut(number) {
             *place = Some(seals);
         }
         if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
             return None;
         }
-        let list = state.0.take()?;
+        let list = state.list.take()?;
         let mut all = Vec::new();
-        for part in state.1.drain(..) {
+        for part in state.done.drain(..) {
             match part {
                 Some(part) => all.extend(part),
                 None => return Some(JobResult::Panicked),

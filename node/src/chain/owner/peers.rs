@@ -1,7 +1,7 @@
 //! What peers say, and what is said to them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mvs_consensus::block::ConnectedBlock;
 use mvs_primitives::hash::BlockHash;
@@ -14,6 +14,10 @@ use crate::chain::index::locator;
 use crate::p2p::api::{Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage};
 use crate::p2p::message::{HeaderEntry, Inventory, Locator, Message, PROTOCOL_VERSION};
 use crate::sync::{Action, ChainNow, PeerView};
+use crate::telemetry::Gate;
+
+/// Anybody can connect and be slow.
+static DROPPED: Gate = Gate::new(5, Duration::from_secs(60));
 
 /// Headers in an announcement; the first node announces whatever one change of its chain brought.
 const MOST_ANNOUNCED: usize = 16;
@@ -21,7 +25,6 @@ const MOST_ANNOUNCED: usize = 16;
 /// What the owner knows of a peer.
 #[derive(Debug)]
 pub(super) struct PeerState {
-    pub(super) facts: Arc<PeerFacts>,
     /// Headers of it are being verified.
     pub(super) is_verifying: bool,
     /// Headers that came in the meantime.
@@ -33,7 +36,7 @@ pub(super) struct PeerState {
 impl Owner {
     pub(super) fn on_network(&mut self, event: NetworkEvent) -> Result<(), ChainError> {
         match event {
-            NetworkEvent::Connected(facts) => self.on_connected(facts),
+            NetworkEvent::Connected(facts) => self.on_connected(&facts),
             NetworkEvent::Disconnected { peer, reason } => {
                 tracing::debug!(target: "chain", %peer, %reason, "peer gone");
                 self.peers.remove(&peer);
@@ -75,7 +78,7 @@ impl Owner {
         Ok(())
     }
 
-    fn on_connected(&mut self, facts: Arc<PeerFacts>) {
+    fn on_connected(&mut self, facts: &PeerFacts) {
         let view = PeerView {
             start_height: facts.start_height,
             our_start_height: facts.our_start_height,
@@ -89,8 +92,7 @@ impl Owner {
             self.planner.peer_connected(facts.id, view);
         }
         let peer = facts.id;
-        let state =
-            PeerState { facts, is_verifying: false, headers: VecDeque::new(), fee_filter: 0 };
+        let state = PeerState { is_verifying: false, headers: VecDeque::new(), fee_filter: 0 };
         self.peers.insert(peer, state);
         if self.takes_transactions() {
             self.send(peer, &Message::MemPool);
@@ -206,7 +208,9 @@ impl Owner {
                     self.send(peer, &Message::GetData(items));
                 }
                 Action::Disconnect { peer, reason } => {
-                    tracing::info!(target: "chain", %peer, reason, "peer dropped");
+                    if let Some(held_back) = DROPPED.pass(Instant::now()) {
+                        tracing::info!(target: "chain", %peer, reason, held_back, "peer dropped");
+                    }
                     self.network.disconnect(peer, reason);
                 }
                 Action::Reconnect { peer } => self.network.disconnect(peer, "sync.reconnect"),

@@ -34,6 +34,10 @@ pub(super) const NAMED_DIFFERENCES: &[(&str, &str)] = &[
     ("decode.trailing", "docs/decisions/0002"),
 ];
 
+pub(super) fn params_of(document: &Value) -> Result<Params, String> {
+    params::from_document(document)
+}
+
 fn block_files(folder: &Path) -> Vec<PathBuf> {
     files(folder, |name| name.ends_with(".bin.gz") || name.ends_with(".bin"))
 }

@@ -126,7 +126,8 @@ pub(super) fn deposits(value: &Value) -> Read<Vec<DepositPeriod>> {
         Ok(DepositPeriod {
             // Script numbers of a deposit have at most four bytes.
             lock_height: integer(lock_height, 1..=0x7fff_ffff)?,
-            rate: integer(rate, 0..=100_000_000)?,
+            // Up to tenfold: chains that test the money limit need rewards above their deposits.
+            rate: integer(rate, 0..=1_000_000_000)?,
         })
     })
 }

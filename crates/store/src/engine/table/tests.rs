@@ -160,7 +160,7 @@ fn damaged_byte_is_an_error_and_found() {
         table.insert(hash(n), n).unwrap();
     }
     for (name, len) in disk.files() {
-        for offset in 0..len {
+        for offset in (0..len).step_by(if cfg!(miri) { 61 } else { 1 }) {
             assert!(disk.corrupt(&name, offset, 0x10));
             let mut found = 0;
             table.check(&mut |_| found += 1).unwrap();

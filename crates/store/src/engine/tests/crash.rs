@@ -6,16 +6,22 @@ use super::*;
 use crate::sim::SimDisk;
 
 /// What was true when the power went.
-struct Cut {
-    disk: SimDisk,
+pub(super) struct Cut {
+    pub(super) disk: SimDisk,
     /// As of the last batch whose commit has returned.
-    acked: Model,
+    pub(super) acked: Model,
     /// As of the batch whose commit had begun.
-    begun: Option<Model>,
+    pub(super) begun: Option<Model>,
 }
 
 /// Works on the store in `disk` until the power goes, `steps` calls from now.
-fn work_until_cut(disk: SimDisk, options: &Options, model: Model, seed: u64, steps: u64) -> Cut {
+pub(super) fn work_until_cut(
+    disk: SimDisk,
+    options: &Options,
+    model: Model,
+    seed: u64,
+    steps: u64,
+) -> Cut {
     let mut rng = SimRng::new(seed ^ 0xc0ffee);
     disk.cut_power_after(disk.steps() + steps);
     let mut cut = Cut { disk: disk.clone(), acked: model, begun: None };
@@ -56,7 +62,7 @@ fn work_until_cut(disk: SimDisk, options: &Options, model: Model, seed: u64, ste
 }
 
 /// Opens an image and tells which of the two models it holds; what is wrong if neither.
-fn recovered(image: &SimDisk, options: &Options, cut: &Cut) -> Result<Model, String> {
+pub(super) fn recovered(image: &SimDisk, options: &Options, cut: &Cut) -> Result<Model, String> {
     let mut chain = Chain::default();
     let opened = Engine::open(image.clone(), options.clone(), &mut chain);
     let (engine, _) = opened.map_err(|error| format!("opening: {error}"))?;

@@ -1,0 +1,307 @@
+//! Measurements. Each prints lines `bench=NAME value=N unit=U reference=N ratio=R`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use mvs_primitives::encode::Encode;
+use mvs_primitives::height::Height;
+use testkit::chain::MemoryChain;
+
+use crate::make_chain::{self, Plan, empty_branch};
+use crate::node::{Network, Node, Program, Setup};
+use crate::peer::{Introduction, PATIENCE, Peer};
+use crate::proxy::Proxy;
+use crate::scenario::{Recorded, Rivals, offer};
+use crate::scripted::{FirstNode, Habits};
+use crate::served::Served;
+use crate::usage;
+use crate::wait::{Seen, until};
+use crate::wire;
+
+/// How long one run may take.
+const LIMIT: Duration = Duration::from_secs(1_800);
+
+/// Blocks of the chain that the node must sync nearly as fast as it imports a file.
+const LONG_BLOCKS: u32 = 20_000;
+/// Its seed.
+const LONG_SEED: u64 = 7;
+
+/// What the first node needs on a chain of 2,766 blocks: blocks a second.
+const FIRST_NODE_BLOCKS_PER_SEC: f64 = 220.0;
+/// Processor time a block, in milliseconds.
+const FIRST_NODE_CPU_MS: f64 = 4.4;
+/// The most memory that we want, in bytes.
+const MEMORY_GOAL: f64 = 150.0 * 1_048_576.0;
+/// The most disk that we want, in bytes.
+const DISK_GOAL: f64 = 20e6;
+/// The most that a relay may add at the median, in milliseconds.
+const RELAY_GOAL_MS: f64 = 20.0;
+/// The most that an idle node may move a day, in bytes.
+const IDLE_GOAL: f64 = 50.0 * 1_048_576.0;
+
+/// One figure and what it is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    name: String,
+    value: f64,
+    unit: &'static str,
+    reference: f64,
+}
+
+impl Figure {
+    fn new(name: impl Into<String>, value: f64, unit: &'static str, reference: f64) -> Self {
+        Self { name: name.into(), value, unit, reference }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value, unit, reference } = self;
+        let ratio = value / reference;
+        write!(
+            f,
+            "bench={name} value={value:.3} unit={unit} reference={reference:.3} ratio={ratio:.4}"
+        )
+    }
+}
+
+/// Syncs a fresh node from another over the loopback interface, and compares with the import of the
+/// same blocks from a file.
+///
+/// # Errors
+/// When a node fails.
+pub fn sync(program: &Program, chain: Option<&Path>) -> Result<Vec<Figure>> {
+    let file = match chain {
+        Some(file) => file.to_owned(),
+        None => long_chain()?,
+    };
+    let chain = Recorded::of(make_chain::params(), file)?;
+    let run = Run::of(program, &chain)?;
+    let blocks = f64::from(run.blocks);
+    let import_reference = FIRST_NODE_BLOCKS_PER_SEC;
+    Ok(vec![
+        Figure::new("import_long", run.import_rate, "blocks/s", import_reference),
+        Figure::new("sync_long", blocks / run.took.as_secs_f64(), "blocks/s", run.import_rate),
+        run.cpu("sync_long_cpu"),
+        run.memory("sync_long_memory"),
+    ])
+}
+
+/// The same on the chain that the first node recorded, compared with the first node.
+///
+/// # Errors
+/// When a node fails.
+pub fn reference(program: &Program) -> Result<Vec<Figure>> {
+    let run = Run::of(program, &Recorded::chain_a()?)?;
+    let rate = f64::from(run.blocks) / run.took.as_secs_f64();
+    Ok(vec![
+        Figure::new("import_reference", run.import_rate, "blocks/s", FIRST_NODE_BLOCKS_PER_SEC),
+        Figure::new("sync_reference", rate, "blocks/s", FIRST_NODE_BLOCKS_PER_SEC),
+        run.cpu("sync_reference_cpu"),
+        run.memory("sync_reference_memory"),
+        Figure::new("sync_reference_disk", run.disk, "bytes", DISK_GOAL),
+    ])
+}
+
+/// One import and one sync of a chain.
+struct Run {
+    blocks: u32,
+    import_rate: f64,
+    took: Duration,
+    processor: Duration,
+    peak: f64,
+    disk: f64,
+}
+
+impl Run {
+    fn of(program: &Program, chain: &Recorded) -> Result<Self> {
+        let network = chain.network()?;
+        let mut source = Node::prepare(program, Setup::on(network.clone()))?;
+        let imported = program.import(&network, &source.data_dir(), &chain.file, LIMIT)?;
+        ensure!(imported.tip == chain.tip(), "the import ended at {imported:?}");
+        source.restart()?;
+
+        let setup = Setup::on(network).connect(source.address());
+        let mut node = Node::prepare(program, setup)?;
+        let start = Instant::now();
+        node.restart()?;
+        node.wait_for_tip(&chain.tip(), LIMIT)?;
+        let took = start.elapsed();
+        let processor = node.processor_time()?;
+        let memory = node.memory()?;
+        ensure!(node.stop()?.0.success(), "the node did not stop cleanly");
+        Ok(Self {
+            blocks: imported.height,
+            import_rate: imported.blocks_per_second,
+            took,
+            processor,
+            peak: memory.peak as f64, // exact below 2^53
+            disk: usage::disk_bytes(&node.data_dir())? as f64, // the same
+        })
+    }
+
+    fn cpu(&self, name: &str) -> Figure {
+        let value = self.processor.as_secs_f64() * 1e3 / f64::from(self.blocks);
+        Figure::new(name, value, "ms/block", FIRST_NODE_CPU_MS)
+    }
+
+    fn memory(&self, name: &str) -> Figure {
+        Figure::new(name, self.peak, "bytes", MEMORY_GOAL)
+    }
+}
+
+/// Makes the long chain once and keeps it.
+fn long_chain() -> Result<PathBuf> {
+    let file = std::env::temp_dir().join(format!("mvs-testnet-{LONG_BLOCKS}-{LONG_SEED}.gz"));
+    if !file.is_file() {
+        let plan = Plan { blocks: LONG_BLOCKS, seed: LONG_SEED, branches: None };
+        let unfinished = make_chain::behind(&file, ".part");
+        make_chain::make(&plan, &unfinished, |_| {})?;
+        std::fs::rename(unfinished, &file)?;
+    }
+    Ok(file)
+}
+
+/// Measures how much later the second of two nodes announces a block than the first.
+///
+/// # Errors
+/// When a node fails.
+pub fn relay(program: &Program, blocks: u32) -> Result<Vec<Figure>> {
+    let params = make_chain::params();
+    let chain = MemoryChain::new(params.clone(), std::sync::Arc::new(mvs_pow::CacheSet::new(1)));
+    let made = empty_branch(&chain, Height::GENESIS, blocks, 0)?;
+    let network = Network::of(&params)?;
+    let near = Node::start(program, Setup::on(network.clone()))?;
+    let far = Node::start(program, Setup::on(network).connect(near.address()))?;
+    far.wait_for_peers(1, PATIENCE)?;
+    let mut giver = Peer::connect(near.address(), &Introduction::default())?;
+    let mut at_near = Peer::connect(near.address(), &Introduction::default())?;
+    let at_far = Peer::connect(far.address(), &Introduction::default())?;
+    for node in [&near, &far] {
+        node.wait_for_peers(2, PATIENCE)?;
+    }
+    let (sender, seen) = std::sync::mpsc::channel();
+    let listener = std::thread::spawn(move || listen(at_far, &sender));
+    let mut added = Vec::new();
+    for block in &made {
+        offer(&mut giver, &[block], PATIENCE)?;
+        let hash = wire::block_hash(block);
+        hear(&mut at_near, &hash)?;
+        let first = Instant::now();
+        loop {
+            let (heard, at): (wire::Hash, Instant) = seen.recv_timeout(PATIENCE)?;
+            if heard == hash {
+                added.push(at.saturating_duration_since(first).as_secs_f64() * 1e3);
+                break;
+            }
+        }
+    }
+    drop(far);
+    drop(near);
+    if listener.join().is_err() {
+        bail!("the listener failed");
+    }
+    added.sort_by(f64::total_cmp);
+    let at = |part: usize| added.get(added.len() * part / 100).copied().context("no block");
+    Ok(vec![
+        Figure::new("relay_median", at(50)?, "ms", RELAY_GOAL_MS),
+        Figure::new("relay_90th", at(90)?, "ms", RELAY_GOAL_MS),
+    ])
+}
+
+/// Notes when blocks are announced, until the node is gone.
+fn listen(mut peer: Peer, to: &std::sync::mpsc::Sender<(wire::Hash, Instant)>) {
+    loop {
+        let next = peer.find("headers", LIMIT, |message| {
+            (message.command == "headers").then(|| wire::parse_headers(&message.payload))
+        });
+        let Ok(Ok(headers)) = next else { return };
+        for header in headers {
+            if to.send((wire::block_hash(&header), Instant::now())).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn hear(peer: &mut Peer, hash: &wire::Hash) -> Result<()> {
+    peer.find("an announcement", PATIENCE, |message| {
+        let headers = wire::parse_headers(&message.payload).unwrap_or_default();
+        let is_it = |header: &[u8; wire::HEADER_BYTES]| wire::block_hash(header) == *hash;
+        (message.command == "headers" && headers.iter().any(is_it)).then_some(())
+    })
+}
+
+/// Measures a reorganisation of this depth over the wire, with all its checks.
+///
+/// # Errors
+/// When a node fails or ends in another state.
+pub fn reorganisation(program: &Program, depth: u32) -> Result<Vec<Figure>> {
+    let rivals = Rivals::make(depth)?;
+    let took = rivals.play(program, LIMIT)?;
+    let rate = f64::from(depth) / took.as_secs_f64();
+    Ok(vec![Figure::new(
+        format!("reorganisation_{depth}"),
+        rate,
+        "blocks/s",
+        FIRST_NODE_BLOCKS_PER_SEC,
+    )])
+}
+
+/// Measures what an idle node with eight peers moves.
+///
+/// # Errors
+/// When a node fails.
+pub fn idle(program: &Program, window: Duration) -> Result<Vec<Figure>> {
+    let bytes = idle_bytes(program, window)?;
+    let a_day = bytes as f64 * 86_400.0 / window.as_secs_f64(); // exact below 2^53
+    Ok(vec![Figure::new("idle_day", a_day, "bytes/day", IDLE_GOAL)])
+}
+
+/// Returns the bytes that a node with eight peers moves in a time in which nothing happens.
+///
+/// # Errors
+/// When a node fails.
+pub fn idle_bytes(program: &Program, window: Duration) -> Result<u64> {
+    let params = make_chain::params();
+    let node = Node::start(program, Setup::on(Network::of(&params)?))?;
+    let proxy = Proxy::start(node.address())?;
+    let genesis = params.genesis.to_bytes();
+    let peers: Vec<FirstNode> = (0..8)
+        .map(|_| {
+            let peer = FirstNode::start(Served::new(&genesis), Habits::default())?;
+            peer.dial(proxy.address())?;
+            Ok(peer)
+        })
+        .collect::<Result<_>>()?;
+    node.wait_for_peers(peers.len(), PATIENCE)?;
+    let moved = || proxy.bytes().0 + proxy.bytes().1;
+    // The introductions are over when nothing has moved for two seconds.
+    let (mut last, mut since) = (moved(), Instant::now());
+    until("the introductions to end", PATIENCE, || {
+        if moved() != last {
+            (last, since) = (moved(), Instant::now());
+        }
+        Seen::so(since.elapsed() >= Duration::from_secs(2), || format!("{last} bytes"))
+    })?;
+    let end = Instant::now() + window;
+    until("the window to pass", window * 2, || {
+        Seen::so(Instant::now() >= end, || format!("{} bytes", moved() - last))
+    })?;
+    ensure!(node.status()?.peers == peers.len(), "peers were lost");
+    Ok(moved() - last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_one_line() {
+        let line = Figure::new("sync", 4400.0, "blocks/s", 220.0).to_string();
+        let wanted = "bench=sync value=4400.000 unit=blocks/s reference=220.000 ratio=20.0000";
+        assert_eq!(line, wanted);
+    }
+}
