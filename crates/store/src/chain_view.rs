@@ -68,13 +68,7 @@ impl<D: Disk> Files<D> {
         hashes: Table<D>,
         hash_key: [u8; 16],
     ) -> Self {
-        Self {
-            heights,
-            blocks,
-            hashes,
-            hash_key,
-            write_failed: AtomicBool::new(false),
-        }
+        Self { heights, blocks, hashes, hash_key, write_failed: AtomicBool::new(false) }
     }
 
     pub(crate) fn hash_of(&self, hash: &BlockHash) -> u64 {

@@ -18,9 +18,7 @@ use crate::backing::Disk;
 use crate::batch::Batch;
 use crate::blocks::{self, Position};
 use crate::chain_view::{ChainView, Tip, payload_of_height};
-use crate::engine::{
-    self, Damaged, Engine, EngineError, SyncJob, TableOptions, TableState,
-};
+use crate::engine::{self, Damaged, Engine, EngineError, SyncJob, TableOptions, TableState};
 use crate::error::StoreError;
 use crate::index::IndexWriter;
 use crate::snapshot::Snapshot;

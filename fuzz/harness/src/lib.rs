@@ -62,6 +62,7 @@ pub const TARGETS: &[Target] = &[
     target("chain_spec", consensus::chain_spec, 4096),
     target("ethash", pow::ethash, 160),
     target("store_bytes", store::bytes, 1024),
+    target("store_ops", store::ops, 512),
     target("tx_rules", rules::transaction, 1024),
     target("block_rules", rules::block, 8192),
     target("mnemonic", wallet::mnemonic, 2100),

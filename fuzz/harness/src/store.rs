@@ -1,5 +1,9 @@
 //! What the store reads back: coins, workload values, changes of the registry, the whole registry.
 
+mod ops;
+
+pub(crate) use self::ops::ops;
+
 use mvs_store::codec::{decode_coin, decode_workload_value, encode_coin, encode_workload_value};
 use mvs_store::registry::{Registry, RegistryDelta};
 

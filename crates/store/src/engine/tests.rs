@@ -3,8 +3,8 @@
 mod corrupt;
 mod crash;
 mod faults;
-mod killed;
 mod kill;
+mod killed;
 mod model;
 mod sessions;
 mod small_disk;

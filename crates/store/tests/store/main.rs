@@ -4,6 +4,7 @@
 mod chains;
 mod crash;
 mod damage;
+mod formats;
 mod index;
 mod model;
 mod repair;

@@ -104,9 +104,8 @@ fn a_damaged_block_ends_the_chain_below_it() {
 #[test]
 fn the_index_or_the_live_maps_from_the_log() {
     let disk = store();
-    let repair = |disk: &SimDisk| {
-        Store::repair_tables(disk, &options(60), &genesis(), &mut |_| true)
-    };
+    let repair =
+        |disk: &SimDisk| Store::repair_tables(disk, &options(60), &genesis(), &mut |_| true);
     assert_eq!(repair(&disk).unwrap(), None, "nothing is damaged yet");
     let damage = |disk: &SimDisk, folder: &str| {
         for (name, len) in disk.files() {

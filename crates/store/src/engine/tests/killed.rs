@@ -32,8 +32,8 @@ fn what_was_opened_after_a_kill_survives_a_power_cut() {
             let cut = work_until_cut(disk.clone(), &options, model, seed << 8 | life, steps);
             for image in 0..4 {
                 let image_disk = cut.disk.crash_image(rng.next_u64());
-                if recovered(&image_disk, &options, &cut).is_none() {
-                    panic!("seed {seed} life {life} image {image} {options:?}");
+                if let Err(what) = recovered(&image_disk, &options, &cut) {
+                    panic!("{what}: seed {seed} life {life} image {image} {options:?}");
                 }
             }
             let (engine, now) = reopened(&disk, &options, [Some(&cut.acked), cut.begun.as_ref()]);
