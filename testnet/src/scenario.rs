@@ -21,6 +21,7 @@ use crate::chain_file;
 use crate::make_chain::empty_branch;
 use crate::node::{Network, Node, Program, Setup};
 use crate::peer::{Introduction, PATIENCE, Peer};
+use crate::proxy::Proxy;
 use crate::scripted::{FirstNode, Habits};
 use crate::served::Served;
 use crate::status::Status;
@@ -276,17 +277,22 @@ impl Rivals {
     /// When the node does not move, or its pool or state are not as they should be.
     pub fn play(&self, program: &Program, limit: Duration) -> Result<Duration> {
         let network = Network::of(&self.params)?;
-        let node = Node::start(program, Setup::on(network.clone()))?;
+        let second = FirstNode::start(self.tree(&self.two)?, Habits::default())?;
+        let door = Proxy::start(second.address())?;
+        door.cut();
+        let setup = Setup::on(network.clone()).connect(door.address());
+        let node = Node::start(program, setup)?;
         let first = FirstNode::start(self.tree(&self.one)?, Habits::default())?;
         first.dial(node.address())?;
         node.wait_for_tip(&wire::display(&first.tip().1), limit)?;
         ensure!(node.status()?.mempool == 0, "the pool holds something");
 
-        let second = FirstNode::start(self.tree(&self.two)?, Habits::default())?;
         let tip = second.tip().1;
         let start = std::time::Instant::now();
-        second.dial(node.address())?;
-        let moved = node.wait_for_tip(&wire::display(&tip), limit)?;
+        door.open();
+        let moved = node
+            .wait_for_tip(&wire::display(&tip), limit)
+            .with_context(|| format!("asked {:?}; {:?}", second.heard(), second.complaints()))?;
         let took = start.elapsed();
 
         // What the first branch held waits for a block again.
