@@ -192,7 +192,7 @@ impl<D: Disk> Store<D> {
             // What this layer found says more than what the engine made of it.
             Err(error) => return Err(replay.take_error().unwrap_or(error.into())),
         };
-        let mut chain = replay.finish(engine.tip(), opened.created)?;
+        let mut chain = replay.finish(engine.tip(), engine.undo_floor(), opened.created)?;
         chain.open_index(&disk, options.engine.network_id)?;
         let mut store = Self { engine, chain, disk, options };
         let expected = genesis.block().header().hash();
