@@ -87,7 +87,7 @@ impl<D: Disk> Chain<D> {
         let files = Arc::clone(&self.view.files);
         self.write_entries(lowest)
             .and_then(|()| self.follow_index(false))
-            .map_err(|error| files.note(error))
+            .map_err(|error| files.note(error.after_the_fact()))
     }
 
     /// Writes the entries of heights from `lowest` on, then lets go of what has become final.
