@@ -327,6 +327,12 @@ impl<D: Disk> Blocks<D> {
         Ok(())
     }
 
+    /// Makes a file durable.
+    pub(crate) fn sync(&self, number: u32) -> Result<(), StoreError> {
+        let file = self.file(number)?;
+        file.sync().map_err(|error| StoreError::io("sync", &name(number), error))
+    }
+
     /// Numbers of the files that are there, in order.
     pub(crate) fn numbers(&self) -> Result<Vec<u32>, StoreError> {
         let names =

@@ -163,6 +163,7 @@ impl<D: Disk> Store<D> {
         if let Err(error) = self.chain.view.files.heights.check_gap() {
             tell(error);
         }
+        self.chain.view.files.hashes.check(&mut |error| tell(error.into()))?;
         let mut parent: Option<BlockInfo> = None;
         let mut blocks = 0u64;
         for height in 0..=tip.height.value() {

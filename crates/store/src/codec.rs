@@ -46,6 +46,9 @@ const OPAQUE: u8 = 1 << 7;
 /// The longest value that is read: an output cannot be longer than the message that brought it.
 pub const MAX_VALUE_BYTES: usize = MAX_PAYLOAD_BYTES;
 
+// A coin that a valid block creates must never be one that the log refuses.
+const _: () = assert!(MAX_VALUE_BYTES <= crate::layout::VALUE_BYTES_MAX);
+
 /// Bytes that are no coin as this store writes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -193,6 +193,8 @@ impl<D: Disk> Drop for Engine<D> {
         // The lock must not go before the thread that writes the checkpoint. Its result matters no
         // more: the store is then opened as after a crash.
         let _ = self.wait_checkpoint();
+        // Snapshots that are left would read what the next writer changes, of which they hear nothing.
+        self.shared.tear();
     }
 }
 

@@ -97,6 +97,19 @@ impl StoreError {
         matches!(self, Self::Engine(EngineError::NoSpace { .. }))
     }
 
+    /// For what fails when a commit is durable: a full disk is then no refusal after which nothing has
+    /// happened.
+    pub(crate) fn after_the_fact(self) -> Self {
+        match self {
+            Self::Engine(EngineError::NoSpace { file }) => Self::Engine(EngineError::Io {
+                action: "write",
+                file,
+                source: std::io::ErrorKind::StorageFull.into(),
+            }),
+            other => other,
+        }
+    }
+
     pub(crate) fn corrupt(file: impl Into<String>, offset: u64, what: &'static str) -> Self {
         Self::Engine(EngineError::Corrupt { file: file.into(), offset, what })
     }

@@ -3,8 +3,9 @@
 /// The format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The longest value of a coin, in bytes.
-pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// The longest value of a coin, in bytes: more than any message that brings a block. What counts towards
+/// the limit of a block's size is less than its bytes, so that limit is no bound.
+pub const VALUE_BYTES_MAX: usize = 1 << 21;
 
 /// A line of the index or of another [`crate::engine::Table`]: eight words.
 pub mod line {

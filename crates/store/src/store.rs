@@ -87,7 +87,7 @@ impl<D: Disk> Chain<D> {
         let files = Arc::clone(&self.view.files);
         self.write_entries(lowest)
             .and_then(|()| self.follow_index(false))
-            .map_err(|error| files.note(error))
+            .map_err(|error| files.note(error.after_the_fact()))
     }
 
     /// Writes the entries of heights from `lowest` on, then lets go of what has become final.
@@ -217,7 +217,7 @@ impl<D: Disk> Store<D> {
             // What this layer found says more than what the engine made of it.
             Err(error) => return Err(replay.take_error().unwrap_or(error.into())),
         };
-        let mut chain = replay.finish(engine.tip(), opened.created)?;
+        let mut chain = replay.finish(engine.tip(), engine.undo_floor(), opened.created)?;
         chain.open_index(&disk, options.engine.network_id)?;
         let mut store = Self { engine, chain, disk, options };
         let expected = genesis.block().header().hash();

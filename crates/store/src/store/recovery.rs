@@ -1,5 +1,6 @@
 //! Brings this layer's files to the tip of the log when a store is opened.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mvs_primitives::hash::BlockHash;
@@ -26,6 +27,8 @@ pub(super) struct Replay<D: Disk> {
     network: u32,
     undo_horizon: u32,
     blocks: Blocks<D>,
+    /// Block files that the replayed blocks lie in.
+    touched: BTreeSet<u32>,
     registry: Registry,
     aux: Option<Aux>,
     /// How many blocks of the checkpoint's chain are still on it: their entries are in the file.
@@ -45,6 +48,7 @@ impl<D: Disk> Replay<D> {
             disk,
             network,
             undo_horizon: options.engine.undo_horizon,
+            touched: BTreeSet::new(),
             registry: Registry::new(),
             aux: None,
             kept: 0,
@@ -105,9 +109,8 @@ impl<D: Disk> Replay<D> {
         info.coins = tip.coins;
         info.coin_digest = tip.digest;
         self.position = self.position.max(Position::after(&info.place));
+        self.touched.insert(info.place.file);
         self.applied.push(info);
-        let horizon = self.blocks_now().saturating_sub(self.undo_horizon);
-        self.final_count = self.final_count.max(horizon);
         Ok(())
     }
 
@@ -125,10 +128,12 @@ impl<D: Disk> Replay<D> {
         Ok(())
     }
 
-    /// Brings the files to the tip that the engine found.
+    /// Brings the files to the tip that the engine found. `floor` is the greatest height that it can no
+    /// longer undo.
     pub(super) fn finish(
         self,
         tip: Option<engine::Tip>,
+        floor: Option<u32>,
         created: bool,
     ) -> Result<Chain<D>, StoreError> {
         let is_new = created || self.aux.is_none();
@@ -147,9 +152,14 @@ impl<D: Disk> Replay<D> {
             }
         };
         let was_final = self.aux.as_ref().map_or(0, |aux| aux.final_count);
-        let now_final = self.final_count;
+        // As it was told in the log: the horizon may have been another, and counts once for each commit.
+        let now_final = self.final_count.max(floor.map_or(0, |floor| floor.saturating_add(1)));
         let total = self.blocks_now();
         let files = Arc::new(Files::new(Arc::new(heights), self.blocks, hashes, hash_key));
+        for number in &self.touched {
+            // A process that died may have left these blocks in memory alone.
+            files.blocks.sync(*number)?;
+        }
         files.blocks.remove_after(self.position)?;
 
         let mut view = ChainView::new(Arc::clone(&files), self.registry, now_final);
