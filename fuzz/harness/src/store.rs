@@ -2,10 +2,10 @@
 
 mod ops;
 
-pub(crate) use self::ops::ops;
-
 use mvs_store::codec::{decode_coin, decode_workload_value, encode_coin, encode_workload_value};
 use mvs_store::registry::{Registry, RegistryDelta};
+
+pub(crate) use self::ops::ops;
 
 /// The first byte chooses the reader. Whatever is read is written again as the same bytes.
 pub(crate) fn bytes(data: &[u8]) {

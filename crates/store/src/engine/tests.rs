@@ -12,11 +12,11 @@ mod small_disk;
 use super::*;
 use crate::sim::SimRng;
 
-/// Images of power cuts to look at in all: 500, or what `MVS_STORE_IMAGES` says. A fifth of them is of
+/// Images of power cuts to look at in all: 500, or what `MVS_STORE_IMAGES` says. A tenth of them is of
 /// the chain's layer, whose test reads the variable too.
 fn engine_images() -> u64 {
     let images = std::env::var("MVS_STORE_IMAGES").ok().map_or(500, |n| n.parse().unwrap());
-    if cfg!(miri) { 20 } else { images * 4 / 5 }
+    if cfg!(miri) { 20 } else { images / 10 * 9 }
 }
 
 /// How often to do something: fewer times under Miri, more when asked for by `STORE_TEST_FACTOR`.

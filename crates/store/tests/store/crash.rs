@@ -89,8 +89,8 @@ fn assert_is(store: &Store<SimDisk>, model: &Model, when: &str) {
 fn after_a_power_cut_every_part_is_at_one_commit() {
     let genesis = genesis();
     let commits = commits();
-    // A fifth of all images; the engine's own tests look at the others.
-    let images = count("MVS_STORE_IMAGES", 500) / 5;
+    // A tenth of all images; the engine's own tests look at the others.
+    let images = count("MVS_STORE_IMAGES", 500) / 10;
     let (mut in_flight, mut lost) = (0, 0);
     for with_index in [false, true] {
         let bases = bases(&commits, with_index);
@@ -98,7 +98,7 @@ fn after_a_power_cut_every_part_is_at_one_commit() {
             let mut rng = SimRng::new(seed ^ (u64::from(with_index) << 32));
             let base = &bases[rng.below(bases.len() as u64) as usize];
             let disk = base.disk.kill_image();
-            disk.cut_power_after(disk.steps() + rng.below(400));
+            disk.cut_power_after(disk.steps() + rng.below(300));
             let mut model = base.model.clone();
             let mut hoped = None;
             if let Ok(mut store) = open(&disk, &genesis) {

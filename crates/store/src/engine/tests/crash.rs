@@ -128,8 +128,8 @@ fn crashes(seeds: std::ops::Range<u64>, lives: u64, images: u64, write_ahead: bo
 
 #[test]
 fn a_power_cut_leaves_the_last_or_the_begun_batch() {
-    // Half of the engine's images; each seed gives 25 of them.
-    let (bad, all) = crashes(0..(engine_images() / 50).max(1), 5, 4, true);
+    // More than half of the engine's images; each seed gives 25 of them.
+    let (bad, all) = crashes(0..(engine_images() / 40).max(1), 5, 4, true);
     eprintln!("{all} images opened, {bad} bad");
     assert_eq!(bad, 0);
 }
@@ -162,7 +162,7 @@ fn a_power_cut_before_any_call_leaves_the_last_or_the_begun_batch() {
     const SPAN: u64 = 1_300;
     let mode = |wanted: u64| (0..).find(|seed| SimRng::new(*seed).below(8) == wanted).unwrap();
     let seeds = [mode(0), mode(1), mode(5)];
-    let cuts = (engine_images() / 6).clamp(1, SPAN);
+    let cuts = (engine_images() / 7).clamp(1, SPAN);
     let options = Options { undo_horizon: 3, ..tiny(&mut SimRng::new(2)) };
     let (mut all, mut under_way) = (0, 0);
     for number in 0..cuts {
