@@ -98,10 +98,18 @@ fn after_a_power_cut_every_part_is_at_one_commit() {
             let mut rng = SimRng::new(seed ^ (u64::from(with_index) << 32));
             let base = &bases[rng.below(bases.len() as u64) as usize];
             let disk = base.disk.kill_image();
-            disk.cut_power_after(disk.steps() + rng.below(300));
+            // One cut in four falls anywhere, most of them while the store is opened.
+            let anywhere = rng.below(4) == 0;
+            let calls = rng.below(300);
+            if anywhere {
+                disk.cut_power_after(disk.steps() + calls);
+            }
             let mut model = base.model.clone();
             let mut hoped = None;
             if let Ok(mut store) = open(&disk, &genesis) {
+                if !anywhere {
+                    disk.cut_power_after(disk.steps() + calls);
+                }
                 for step in commits.iter().skip(base.next).take(5) {
                     let mut next = model.clone();
                     advance(&mut next, step);
