@@ -106,6 +106,14 @@ impl Wire {
         Ok(Self { stream, magic, buffer: Vec::new(), received: 0 })
     }
 
+    /// Sets how long the other side may refuse to take bytes before a send fails.
+    ///
+    /// # Errors
+    /// When the limit is zero.
+    pub fn set_write_limit(&self, limit: Duration) -> Result<()> {
+        Ok(self.stream.set_write_timeout(Some(limit))?)
+    }
+
     /// Returns a second handle that only writes.
     ///
     /// # Errors

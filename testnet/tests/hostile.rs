@@ -33,6 +33,9 @@ const BEFORE: usize = 300;
 /// How long one honest block may take to arrive, whatever else goes on.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long an enemy tries to send to somebody who does not read.
+const GIVE_UP: Duration = Duration::from_secs(2);
+
 static CHAIN: LazyLock<MemoryChain> = LazyLock::new(|| {
     let caches = Arc::new(CacheSet::new(1));
     let mut chain = MemoryChain::new(Params::devnet(), caches);
@@ -76,7 +79,11 @@ impl Siege {
 
     /// Connects as an enemy.
     fn enemy(&self) -> anyhow::Result<Peer> {
-        Peer::connect(self.node.address_v6(), &Introduction::default().at(BEFORE as u32))
+        let introduction = Introduction::default().at(BEFORE as u32);
+        let peer = Peer::connect(self.node.address_v6(), &introduction)?;
+        // Whoever is not read from any more has failed.
+        peer.wire.set_write_limit(GIVE_UP)?;
+        Ok(peer)
     }
 
     /// Connects as an enemy that says nothing by itself.

@@ -63,7 +63,9 @@ impl Planner {
             // A reply to the parent's locator shows whether the peer has our best block; that of a
             // branch on which more follows starts from the last header that it told.
             let from = match peer.best.filter(|_| peer.more) {
-                Some(told) if chain.index.get(&told).is_some() => told,
+                // It may be a block of the trunk: a peer on a branch that forks deep down, with
+                // small replies, tells of many such before it tells of the branch.
+                Some(last) if told.is_some() => last,
                 _ if is_leader => best.hash,
                 _ => parent,
             };
