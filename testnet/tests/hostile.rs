@@ -141,6 +141,7 @@ fn hashes(rng: &mut Rng, kind: u32, count: usize) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn addresses_without_end() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("addresses_without_end") else { return };
@@ -162,6 +163,7 @@ fn addresses_without_end() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn inventories_without_end() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("inventories_without_end") else { return };
@@ -177,6 +179,7 @@ fn inventories_without_end() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn connections_that_say_nothing() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("connections_that_say_nothing") else { return };
@@ -202,6 +205,7 @@ fn connections_that_say_nothing() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn peers_that_ask_and_never_read() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("peers_that_ask_and_never_read") else { return };
@@ -230,6 +234,7 @@ fn peers_that_ask_and_never_read() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn messages_again_and_out_of_order() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("messages_again_and_out_of_order") else { return };
@@ -298,6 +303,7 @@ fn messages_again_and_out_of_order() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn counts_and_lengths_that_lie() {
     let _alone = alone();
     let Some(siege) = Siege::lay("counts_and_lengths_that_lie") else { return };
@@ -336,6 +342,7 @@ fn counts_and_lengths_that_lie() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn garbage_and_foreign_networks() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("garbage_and_foreign_networks") else { return };
@@ -366,6 +373,7 @@ fn garbage_and_foreign_networks() {
 
 /// The body is not what the header means: the body is dropped, and the header waits for the right one.
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn good_headers_with_other_bodies() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("good_headers_with_other_bodies") else { return };
@@ -414,6 +422,7 @@ fn good_headers_with_other_bodies() {
 
 /// Headers that cost their maker something, on branches that will not win.
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn cheap_branches() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("cheap_branches") else { return };
@@ -454,6 +463,7 @@ fn cheap_branches() {
 
 /// Headers without a seal: nothing may be spent on them.
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn headers_without_seals() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("headers_without_seals") else { return };
@@ -486,6 +496,7 @@ fn headers_without_seals() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn transactions_without_end() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("transactions_without_end") else { return };
@@ -509,6 +520,7 @@ fn transactions_without_end() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test hostile -- --ignored --test-threads=1"]
 fn questions_without_end() {
     let _alone = alone();
     let Some(mut siege) = Siege::lay("questions_without_end") else { return };

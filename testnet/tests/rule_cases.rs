@@ -233,6 +233,7 @@ fn report_skipped(skipped: &[String]) {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test rule_cases -- --ignored --test-threads=1"]
 fn blocks_get_the_same_verdict_over_the_wire() {
     let name = "blocks_get_the_same_verdict_over_the_wire";
     let Some(program) = program_or_skip(name) else { return };
@@ -278,6 +279,7 @@ fn offer_tx(peer: &mut Peer, bytes: &[u8]) -> Result<()> {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test rule_cases -- --ignored --test-threads=1"]
 fn bad_loose_transactions_are_refused_over_the_wire() {
     let name = "bad_loose_transactions_are_refused_over_the_wire";
     let Some(program) = program_or_skip(name) else { return };
@@ -343,6 +345,7 @@ impl JudgeOn for Case {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test rule_cases -- --ignored --test-threads=1"]
 fn good_loose_transactions_wait_for_a_block() {
     let name = "good_loose_transactions_wait_for_a_block";
     let Some(program) = program_or_skip(name) else { return };
@@ -369,6 +372,7 @@ fn good_loose_transactions_wait_for_a_block() {
 
 /// The clock cases, with the clock of this machine.
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test rule_cases -- --ignored --test-threads=1"]
 fn a_block_from_the_future_is_kept_for_later() {
     let name = "a_block_from_the_future_is_kept_for_later";
     let Some(program) = program_or_skip(name) else { return };
