@@ -344,6 +344,14 @@ impl<D: Disk> Log<D> {
         self.unsynced.insert(number);
     }
 
+    /// Makes durable what recovery has found: the process before may have died with its last batch
+    /// written but not synced. Before that, index and live maps must not learn of it.
+    pub(super) fn sync_found(&mut self, numbers: &BTreeSet<u16>) -> Result<(), EngineError> {
+        self.unsynced.extend(numbers);
+        self.folder_unsynced = true;
+        self.sync(&[])
+    }
+
     /// Adds an open segment.
     pub(super) fn add(&mut self, segment: Segment<D>) {
         let set = Arc::make_mut(&mut self.segments);

@@ -1,6 +1,6 @@
 //! Opening: from the last checkpoint to the last batch that is whole.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::codec::{
@@ -193,6 +193,15 @@ impl<D: Disk> Engine<D> {
         damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
         let (accepted, batches) = self.scan(recovery)?;
+        if !accepted.is_empty() {
+            recovery.sync_bodies()?;
+            // All segments behind the checkpoint's end; cold ones may be older.
+            let mut written: BTreeSet<u16> = accepted.iter().map(|&at| segment_of(at)).collect();
+            written.extend(self.log.cold.segment);
+            let newest = self.log.segments.iter().filter(|s| !self.books.contains_key(&s.number));
+            written.extend(newest.map(|segment| segment.number));
+            self.log.sync_found(&written)?;
+        }
         let changes = self.replay_books(&accepted, recovery)?;
         self.remove_strangers()?;
         self.log.end_here()?;

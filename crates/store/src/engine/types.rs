@@ -195,6 +195,10 @@ pub trait Recovery {
     /// ends the log before that batch.
     fn body_is_intact(&mut self, body: &BodyRef) -> Result<bool, EngineError>;
 
+    /// Makes the bodies durable that [`Recovery::body_is_intact`] has found whole: the process before
+    /// may have died before it could. Called once, before anything learns of a replayed batch.
+    fn sync_bodies(&mut self) -> Result<(), EngineError>;
+
     /// The checkpoint from which replay starts, with the `aux` given to it.
     fn checkpoint(&mut self, tip: Option<Tip>, aux: &[u8]) -> Result<(), EngineError>;
 
@@ -209,6 +213,10 @@ pub trait Recovery {
 impl Recovery for () {
     fn body_is_intact(&mut self, _: &BodyRef) -> Result<bool, EngineError> {
         Ok(true)
+    }
+
+    fn sync_bodies(&mut self) -> Result<(), EngineError> {
+        Ok(())
     }
 
     fn checkpoint(&mut self, _: Option<Tip>, _: &[u8]) -> Result<(), EngineError> {

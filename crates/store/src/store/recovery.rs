@@ -109,7 +109,6 @@ impl<D: Disk> Replay<D> {
         info.coins = tip.coins;
         info.coin_digest = tip.digest;
         self.position = self.position.max(Position::after(&info.place));
-        self.touched.insert(info.place.file);
         self.applied.push(info);
         Ok(())
     }
@@ -156,10 +155,6 @@ impl<D: Disk> Replay<D> {
         let now_final = self.final_count.max(floor.map_or(0, |floor| floor.saturating_add(1)));
         let total = self.blocks_now();
         let files = Arc::new(Files::new(Arc::new(heights), self.blocks, hashes, hash_key));
-        for number in &self.touched {
-            // A process that died may have left these blocks in memory alone.
-            files.blocks.sync(*number)?;
-        }
         files.blocks.remove_after(self.position)?;
 
         let mut view = ChainView::new(Arc::clone(&files), self.registry, now_final);
@@ -249,7 +244,17 @@ fn check_tip<D: Disk>(view: &ChainView<D>, tip: Option<engine::Tip>) -> Result<(
 
 impl<D: Disk> Recovery for Replay<D> {
     fn body_is_intact(&mut self, body: &BodyRef) -> Result<bool, EngineError> {
-        self.blocks.is_intact(body).map_err(|error| self.keep(error))
+        let is_intact = self.blocks.is_intact(body).map_err(|error| self.keep(error))?;
+        if is_intact {
+            self.touched.insert(body.file);
+        }
+        Ok(is_intact)
+    }
+
+    fn sync_bodies(&mut self) -> Result<(), EngineError> {
+        // A process that died may have left these blocks in memory alone.
+        let synced = self.touched.iter().try_for_each(|number| self.blocks.sync(*number));
+        synced.map_err(|error| self.keep(error))
     }
 
     fn checkpoint(&mut self, tip: Option<engine::Tip>, aux: &[u8]) -> Result<(), EngineError> {
