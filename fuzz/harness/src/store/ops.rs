@@ -1,5 +1,7 @@
 //! Random operations on the store's engine, beside a map that does the same, on a disk that fails.
 
+#![expect(clippy::panic, reason = "a panic is how a target tells of a finding")]
+
 use std::collections::BTreeMap;
 
 use mvs_store::engine::{
