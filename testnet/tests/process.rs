@@ -16,6 +16,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 const IDLE_BYTES_A_DAY: f64 = 50.0 * 1_048_576.0;
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test process -- --ignored --test-threads=1"]
 fn a_node_stops_within_three_seconds() {
     let Some(program) = program_or_skip("a_node_stops_within_three_seconds") else { return };
     let _alone = alone();
@@ -28,6 +29,7 @@ fn a_node_stops_within_three_seconds() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test process -- --ignored --test-threads=1"]
 fn a_syncing_node_stops_within_three_seconds_and_goes_on_where_it_was() {
     let name = "a_syncing_node_stops_within_three_seconds_and_goes_on_where_it_was";
     let Some(program) = program_or_skip(name) else { return };
@@ -54,6 +56,7 @@ fn a_syncing_node_stops_within_three_seconds_and_goes_on_where_it_was() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test process -- --ignored --test-threads=1"]
 fn a_second_process_on_the_same_folder_is_refused() {
     let name = "a_second_process_on_the_same_folder_is_refused";
     let Some(program) = program_or_skip(name) else { return };
@@ -77,6 +80,7 @@ fn a_second_process_on_the_same_folder_is_refused() {
 }
 
 #[test]
+#[ignore = "minutes: cargo test -p testnet --test process -- --ignored --test-threads=1"]
 fn an_idle_node_is_quiet() {
     let Some(program) = program_or_skip("an_idle_node_is_quiet") else { return };
     let _alone = alone();
