@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::{Advice, MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
 use rustix::fs::{FallocateFlags, FlockOperation};
 
 use crate::backing::{Backing, Disk, LINE_BYTES, LINE_WORDS, Line, Lines};
@@ -367,6 +367,12 @@ impl Lines for MapTable {
     }
 
     fn sync(&self) -> io::Result<()> {
+        // The kernel takes each dirty page out of all processors' page caches, one interrupt for every page,
+        // before it writes it. Taken out all at once they cost a few; readers map them again, many in a fault.
+        // SAFETY: this is a shared mapping of a file. What was stored stays in the file's pages, which are
+        // marked dirty as they leave the mapping, and the next access maps the same pages again: no
+        // load sees anything else than before.
+        let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
         // Writes the dirty pages of shared mappings too.
         self.file.sync_data()
     }
@@ -387,10 +393,86 @@ impl Lines for MapTable {
     }
 }
 
+/// Pairs of words in memory of this process, zero at first. Many of them lie in large pages where the system
+/// has any to give: a table that is read all over then costs fewer look-ups of pages.
+pub(crate) struct Pairs {
+    memory: Memory,
+    len: usize,
+}
+
+enum Memory {
+    Heap(Vec<[u64; 2]>),
+    Mapped(MmapMut),
+}
+
+impl Pairs {
+    /// Below this length large pages would mostly be empty.
+    const LARGE_MIN: usize = (2 << 20) / size_of::<[u64; 2]>();
+
+    /// So many pairs of zeros.
+    pub(crate) fn zeroed(len: usize) -> Self {
+        if cfg!(miri) || len < Self::LARGE_MIN {
+            return Self::on_heap(len);
+        }
+        let bytes = len.checked_mul(size_of::<[u64; 2]>());
+        let Some(Ok(map)) = bytes.map(MmapMut::map_anon) else { return Self::on_heap(len) };
+        // Advice only: in small pages it works all the same.
+        let _ = map.advise(Advice::HugePage);
+        Self { memory: Memory::Mapped(map), len }
+    }
+
+    fn on_heap(len: usize) -> Self {
+        Self { memory: Memory::Heap(vec![[0; 2]; len]), len }
+    }
+}
+
+impl std::ops::Deref for Pairs {
+    type Target = [[u64; 2]];
+
+    #[inline(always)]
+    fn deref(&self) -> &[[u64; 2]] {
+        match &self.memory {
+            Memory::Heap(pairs) => pairs,
+            // SAFETY: the mapping has `len` pairs of bytes that belong to it alone, starts on a page and so
+            // is aligned, lives as long as `self`, and any bytes are valid words.
+            Memory::Mapped(map) => unsafe {
+                std::slice::from_raw_parts(map.as_ptr().cast(), self.len)
+            },
+        }
+    }
+}
+
+impl std::ops::DerefMut for Pairs {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [[u64; 2]] {
+        match &mut self.memory {
+            Memory::Heap(pairs) => pairs,
+            // SAFETY: as above, and `self` is borrowed for writing.
+            Memory::Mapped(map) => unsafe {
+                std::slice::from_raw_parts_mut(map.as_mut_ptr().cast(), self.len)
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 #[cfg(not(miri))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_are_zero_at_first_and_keep_what_is_put() {
+        for len in [0, 1, 1000, Pairs::LARGE_MIN, Pairs::LARGE_MIN + 1] {
+            let mut pairs = Pairs::zeroed(len);
+            assert_eq!(matches!(pairs.memory, Memory::Mapped(_)), len >= Pairs::LARGE_MIN);
+            assert_eq!(pairs.len(), len);
+            assert!(pairs.iter().all(|pair| *pair == [0, 0]));
+            for (i, pair) in (0..).zip(&mut *pairs) {
+                *pair = [i, !i];
+            }
+            assert!((0..).zip(&*pairs).all(|(i, pair)| *pair == [i, !i]));
+        }
+    }
 
     fn folder(name: &str) -> (PathBuf, MapDisk) {
         let path =

@@ -48,6 +48,19 @@ impl<'a> AttachmentForm<'a> {
         }
     }
 
+    /// Appends the wire form.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Etp => out.extend_from_slice(&ETP),
+            Self::EtpZero => out.extend_from_slice(&ETP_ZERO),
+            Self::AssetTransfer(rest) => {
+                out.extend_from_slice(&TRANSFER_HEAD);
+                out.extend_from_slice(rest);
+            }
+            Self::Bytes(wire) => out.extend_from_slice(wire),
+        }
+    }
+
     pub(super) const fn tag(&self) -> u8 {
         match self {
             Self::Etp => 0,

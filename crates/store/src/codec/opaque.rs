@@ -34,14 +34,16 @@ pub fn decode_workload_value(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Code
         return Ok(());
     }
     let parts = CoinParts::decode(bytes)?;
-    let script = parts.script.to_bytes();
-    if parts.is_coinbase || parts.open_locktime != 0 || script.len() != SCRIPT_BYTES {
-        return Err(CodecError::NotCanonical("head"));
-    }
+    let head = out.len();
     out.extend_from_slice(&parts.height.to_le_bytes());
     out.extend_from_slice(&parts.amount.to_le_bytes());
-    out.extend_from_slice(&script);
-    out.extend_from_slice(&parts.attachment.to_wire());
+    let script = out.len();
+    parts.script.write_to(out);
+    if parts.is_coinbase || parts.open_locktime != 0 || out.len() - script != SCRIPT_BYTES {
+        out.truncate(head);
+        return Err(CodecError::NotCanonical("head"));
+    }
+    parts.attachment.write_to(out);
     Ok(())
 }
 

@@ -21,6 +21,9 @@ const PUBLIC_KEY_HEAD: u8 = 33;
 /// `CHECKSIG`.
 const CHECKSIG: u8 = 0xac;
 
+/// Length of `DUP HASH160 push(20) [20] EQUALVERIFY CHECKSIG`.
+const KEY_HASH_BYTES: usize = 25;
+
 /// The longest number that a lock's template keeps; a longer one is kept as bytes.
 const MAX_NUMBER_BYTES: usize = 8;
 
@@ -139,13 +142,28 @@ impl<'a> ScriptForm<'a> {
 
     /// Returns the script's bytes.
     pub fn to_bytes(&self) -> Box<[u8]> {
+        let mut out = Vec::with_capacity(KEY_HASH_BYTES + 2 + MAX_NUMBER_BYTES + 1);
+        self.write_to(&mut out);
+        out.into()
+    }
+
+    /// Appends the script's bytes.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Bytes(bytes) => (*bytes).into(),
-            Self::KeyHash(hash) => pay_key_hash(hash).into(),
-            Self::ScriptHash(hash) => [&SCRIPT_HASH_HEAD[..], *hash, &[EQUAL]].concat().into(),
-            Self::SequenceLock(number, hash) => with_lock(number, &SEQUENCE_LOCK, hash),
-            Self::LockHeight(number, hash) => with_lock(number, &LOCK_HEIGHT, hash),
-            Self::PublicKey(key) => [&[PUBLIC_KEY_HEAD][..], *key, &[CHECKSIG]].concat().into(),
+            Self::Bytes(bytes) => out.extend_from_slice(bytes),
+            Self::KeyHash(hash) => out.extend_from_slice(&pay_key_hash(hash)),
+            Self::ScriptHash(hash) => {
+                out.extend_from_slice(&SCRIPT_HASH_HEAD);
+                out.extend_from_slice(*hash);
+                out.push(EQUAL);
+            }
+            Self::SequenceLock(number, hash) => write_lock(number, &SEQUENCE_LOCK, hash, out),
+            Self::LockHeight(number, hash) => write_lock(number, &LOCK_HEIGHT, hash, out),
+            Self::PublicKey(key) => {
+                out.push(PUBLIC_KEY_HEAD);
+                out.extend_from_slice(*key);
+                out.push(CHECKSIG);
+            }
         }
     }
 }
@@ -155,8 +173,8 @@ fn key_hash(script: &[u8]) -> Option<&[u8; 20]> {
     hash.try_into().ok()
 }
 
-fn pay_key_hash(hash: &[u8; 20]) -> [u8; 25] {
-    let mut script = [0u8; 25];
+fn pay_key_hash(hash: &[u8; 20]) -> [u8; KEY_HASH_BYTES] {
+    let mut script = [0u8; KEY_HASH_BYTES];
     let (head, rest) = script.split_at_mut(KEY_HASH_HEAD.len());
     let (middle, tail) = rest.split_at_mut(hash.len());
     head.copy_from_slice(&KEY_HASH_HEAD);
@@ -165,9 +183,11 @@ fn pay_key_hash(hash: &[u8; 20]) -> [u8; 25] {
     script
 }
 
-fn with_lock(number: &[u8], lock: &[u8], hash: &[u8; 20]) -> Box<[u8]> {
-    let len = [number.len() as u8]; // at most MAX_NUMBER_BYTES
-    [&len, number, lock, &pay_key_hash(hash)].concat().into()
+fn write_lock(number: &[u8], lock: &[u8], hash: &[u8; 20], out: &mut Vec<u8>) {
+    out.push(number.len() as u8); // at most MAX_NUMBER_BYTES
+    out.extend_from_slice(number);
+    out.extend_from_slice(lock);
+    out.extend_from_slice(&pay_key_hash(hash));
 }
 
 /// Reads a CompactSize in its shortest form.

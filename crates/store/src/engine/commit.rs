@@ -121,6 +121,7 @@ impl<D: Disk> Batch<'_, D> {
         let learned = self.learn_all(expiring, floor, moves);
         match &learned {
             Ok(()) => {
+                published.follow(&shared.index);
                 published.tip = self.engine.tip;
                 published.segments = Arc::clone(&self.engine.log.segments);
             }

@@ -15,7 +15,14 @@ use crate::layout::{record, segment};
 
 /// Look-ups in flight at a time: about as many cache lines as a core fetches at once, times the
 /// lines of one look-up.
-const GROUP: usize = 32;
+pub(super) const GROUP: usize = 32;
+
+/// Coins that are asked for ahead of the one that is read.
+pub(super) const AHEAD: usize = 16;
+
+/// Look-ups are sorted in lots of at most 2 to this power: what 64 bits have left beside a position.
+pub(super) const LOT_BITS: u32 = 22;
+pub(super) const LOT: usize = 1 << LOT_BITS;
 
 /// The store's random numbers: attackers choose transaction ids, but do not know these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +107,27 @@ fn read_entry<D: Disk>(segment: &Segment<D>, offset: u32) -> io::Result<Option<C
     Ok(head.agrees_with(digest).then_some(Coin { key, digest, view, start }))
 }
 
+/// Asks for a coin's first lines and for the likely place of its txid.
+#[inline]
+pub(super) fn prefetch_coin<D: Disk>(segments: &SegmentSet<D>, position: u64) {
+    if let Some(segment) = segments.get(segment_of(position)) {
+        let offset = u64::from(offset_of(position));
+        segment.file.prefetch(offset);
+        segment.file.prefetch(offset + 64);
+        segment.file.prefetch(offset.saturating_sub(36));
+    }
+}
+
+/// Fills `order` with the numbers of the look-ups that have a position, below the positions, in their order.
+pub(super) fn sort_by_position(pending: &[Pending], order: &mut Vec<u64>) {
+    order.clear();
+    let found = (0_u64..).zip(pending).filter(|(_, step)| step.position != 0);
+    order.extend(found.map(|(number, step)| step.position << LOT_BITS | number));
+    if order.len() > AHEAD {
+        order.sort_unstable();
+    }
+}
+
 /// A place to look coins up: the index, the log, and what a batch has changed.
 pub(super) struct Finder<'a, D: Disk> {
     pub(super) seeds: &'a Seeds,
@@ -110,20 +138,37 @@ pub(super) struct Finder<'a, D: Disk> {
 }
 
 impl<D: Disk> Finder<'_, D> {
-    /// Looks all keys up, many at a time.
+    /// Looks all keys up, many at a time: first all positions, then the coins in the order in which they lie in
+    /// the log, so that neighbours share the processor's look-ups of pages.
     pub(super) fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
-        out.found.clear();
+        let mut pending = std::mem::take(&mut out.pending);
+        let mut order = std::mem::take(&mut out.order);
         out.values.clear();
-        out.found.reserve(keys.len());
-        for group in keys.chunks(GROUP) {
-            self.find_group(group, out)?;
+        out.found.clear();
+        out.found.resize(keys.len(), None);
+        // As many as fit the packed order; a block has far fewer.
+        for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
+            pending.clear();
+            for group in keys.chunks(GROUP) {
+                self.locate(group, &mut pending)?;
+            }
+            sort_by_position(&pending, &mut order);
+            for (i, &place) in order.iter().enumerate() {
+                if let Some(&next) = order.get(i + AHEAD) {
+                    prefetch_coin(self.segments, next >> LOT_BITS);
+                }
+                // Below `LOT`.
+                let number = (place & (LOT as u64 - 1)) as usize;
+                out.found[first + number] = self.resolve(&keys[number], &pending[number], out)?;
+            }
         }
+        out.pending = pending;
+        out.order = order;
         Ok(())
     }
 
-    fn find_group(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
-        let mut pending = std::mem::take(&mut out.pending);
-        pending.clear();
+    /// Finds the positions of a group of at most [`GROUP`] keys, without reading coins.
+    fn locate(&self, keys: &[Key], pending: &mut Vec<Pending>) -> Result<(), EngineError> {
         let mut hashes = [0; GROUP];
         for (key, hash) in keys.iter().zip(&mut hashes) {
             *hash = self.seeds.hash(key);
@@ -132,38 +177,18 @@ impl<D: Disk> Finder<'_, D> {
         if let Some(overlay) = self.overlay {
             overlay.touch(hashes);
         }
+        let from = pending.len();
         for &hash in hashes {
             let step = self.in_overlay(hash);
             if step.position == 0 {
                 self.index.prefetch(hash);
-            } else {
-                self.prefetch_coin(step.position);
             }
             pending.push(step);
         }
-        for step in pending.iter_mut().filter(|step| step.position == 0) {
+        for step in pending[from..].iter_mut().filter(|step| step.position == 0) {
             self.in_index(step)?;
-            if step.position != 0 {
-                self.prefetch_coin(step.position);
-            }
         }
-        for (key, step) in keys.iter().zip(&pending) {
-            let found = self.resolve(key, step, out)?;
-            out.found.push(found);
-        }
-        out.pending = pending;
         Ok(())
-    }
-
-    /// Asks for a coin's first lines and for the likely place of its txid.
-    #[inline]
-    fn prefetch_coin(&self, position: u64) {
-        if let Some(segment) = self.segments.get(segment_of(position)) {
-            let offset = u64::from(offset_of(position));
-            segment.file.prefetch(offset);
-            segment.file.prefetch(offset + 64);
-            segment.file.prefetch(offset.saturating_sub(36));
-        }
     }
 
     /// The position that the batch has for this hash; 0 if it has none.

@@ -4,6 +4,7 @@
 //! back visits the index almost in order.
 
 use super::table::Touched;
+use crate::mmap::Pairs;
 
 /// Slots at first; a power of two.
 const SLOTS_MIN: usize = 1 << 10;
@@ -19,8 +20,8 @@ const ABSENT: u64 = 1 << 63;
 /// A pair that is `Present` is not in the index; one that is `Absent` is. A change back to what the
 /// index holds removes the entry.
 pub(super) struct Overlay {
-    /// Hash, and position with a flag; (0, 0) when free.
-    slots: Vec<(u64, u64)>,
+    /// Hash, and position with a flag; zeros when free.
+    slots: Pairs,
     len: usize,
 }
 
@@ -35,7 +36,7 @@ impl Overlay {
     /// With room for about `changes` changes.
     pub(super) fn with_room(changes: usize) -> Self {
         let slots = (changes / 5).saturating_mul(8).next_power_of_two().max(SLOTS_MIN);
-        Self { slots: vec![(0, 0); slots], len: 0 }
+        Self { slots: Pairs::zeroed(slots), len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -57,7 +58,7 @@ impl Overlay {
     /// do not wait for each other, as those of look-ups one after the other do.
     #[inline]
     pub(super) fn touch(&self, hashes: &[u64]) {
-        let sum = hashes.iter().fold(0, |sum, &hash| sum ^ self.slots[self.home(hash)].1);
+        let sum = hashes.iter().fold(0, |sum, &hash| sum ^ self.slots[self.home(hash)][1]);
         std::hint::black_box(sum);
     }
 
@@ -67,7 +68,7 @@ impl Overlay {
         let mut at = self.home(hash);
         std::iter::from_fn(move || {
             loop {
-                let (slot_hash, state) = self.slots[at];
+                let [slot_hash, state] = self.slots[at];
                 if state == 0 {
                     return None;
                 }
@@ -87,10 +88,10 @@ impl Overlay {
         let mut at = self.home(hash);
         loop {
             let slot = self.slots[at];
-            if slot == (hash, state) {
+            if slot == [hash, state] {
                 return Some(at);
             }
-            if slot.1 == 0 {
+            if slot[1] == 0 {
                 return None;
             }
             at = self.next(at);
@@ -99,9 +100,9 @@ impl Overlay {
 
     fn insert(&mut self, hash: u64, state: u64) {
         if self.len >= self.slots.len() / 8 * 5 {
-            let bigger = vec![(0, 0); self.slots.len() * 2];
+            let bigger = Pairs::zeroed(self.slots.len() * 2);
             let old = std::mem::replace(&mut self.slots, bigger);
-            for (hash, state) in old.into_iter().filter(|slot| slot.1 != 0) {
+            for &[hash, state] in old.iter().filter(|slot| slot[1] != 0) {
                 self.put(hash, state);
             }
         }
@@ -111,10 +112,10 @@ impl Overlay {
 
     fn put(&mut self, hash: u64, state: u64) {
         let mut at = self.home(hash);
-        while self.slots[at].1 != 0 {
+        while self.slots[at][1] != 0 {
             at = self.next(at);
         }
-        self.slots[at] = (hash, state);
+        self.slots[at] = [hash, state];
     }
 
     /// Frees a slot, and moves later ones of the run up so that all can still be found.
@@ -123,18 +124,18 @@ impl Overlay {
         let mut at = hole;
         loop {
             at = self.next(at);
-            let (hash, state) = self.slots[at];
+            let [hash, state] = self.slots[at];
             if state == 0 {
                 break;
             }
             // It may move into the hole unless its home lies between the hole and itself.
             let home = self.home(hash);
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
-                self.slots[hole] = (hash, state);
+                self.slots[hole] = [hash, state];
                 hole = at;
             }
         }
-        self.slots[hole] = (0, 0);
+        self.slots[hole] = [0, 0];
         self.len -= 1;
     }
 
@@ -168,7 +169,7 @@ impl Overlay {
 
     /// All changes, almost in the order of their hashes.
     pub(super) fn changes(&self) -> impl Iterator<Item = Touched> + '_ {
-        self.slots.iter().filter(|slot| slot.1 != 0).map(|&(hash, state)| Touched {
+        self.slots.iter().filter(|slot| slot[1] != 0).map(|&[hash, state]| Touched {
             hash,
             payload: state & !(PRESENT | ABSENT),
             present: state & PRESENT != 0,

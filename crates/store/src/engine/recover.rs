@@ -221,6 +221,7 @@ impl<D: Disk> Engine<D> {
         }
         self.recount()?;
         let mut published = self.shared.published();
+        published.follow(&self.shared.index);
         published.tip = self.tip;
         published.segments = Arc::clone(&self.log.segments);
         drop(published);

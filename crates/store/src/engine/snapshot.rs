@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::EngineError;
-use super::codec::{offset_of, segment_of};
-use super::find::{Seeds, read_coin};
+use super::find::{AHEAD, GROUP, LOT, LOT_BITS, Seeds, prefetch_coin, read_coin, sort_by_position};
 use super::log::SegmentSet;
-use super::table::{Candidates, Table, Touched};
-use super::types::{Found, Key, Lookups, Tip};
-use crate::backing::{Backing, Disk};
+use super::table::{Table, TableView, Touched};
+use super::types::{Found, Key, Lookups, Pending, Tip};
+use crate::backing::Disk;
 
 /// What the writer shares with readers.
 pub(super) struct Shared<D: Disk> {
@@ -31,6 +30,20 @@ pub(super) struct Shared<D: Disk> {
 pub(super) struct Published<D: Disk> {
     pub(super) tip: Option<Tip>,
     pub(super) segments: Arc<SegmentSet<D>>,
+    /// Where the index's lines are, as of `doublings`: good for asking the processor for them without a lock.
+    hints: Arc<TableView<D>>,
+    doublings: u64,
+}
+
+impl<D: Disk> Published<D> {
+    /// Follows the index after it has grown.
+    pub(super) fn follow(&mut self, index: &Table<D>) {
+        let doublings = index.doublings();
+        if self.doublings != doublings {
+            self.doublings = doublings;
+            self.hints = Arc::new(index.view());
+        }
+    }
 }
 
 /// Changes since old snapshots.
@@ -77,10 +90,11 @@ impl<D: Disk> Shared<D> {
         tip: Option<Tip>,
         segments: Arc<SegmentSet<D>>,
     ) -> Self {
+        let (doublings, hints) = (index.doublings(), Arc::new(index.view()));
         Self {
             seeds,
             index,
-            published: Mutex::new(Published { tip, segments }),
+            published: Mutex::new(Published { tip, segments, hints, doublings }),
             layers: Mutex::default(),
             poisoned: AtomicBool::new(false),
             torn: AtomicBool::new(false),
@@ -103,6 +117,14 @@ impl<D: Disk> Shared<D> {
 
     pub(super) fn published(&self) -> MutexGuard<'_, Published<D>> {
         lock(&self.published)
+    }
+
+    /// A layer's changes under all hashes that the index cannot tell apart from this one.
+    fn changes_in<'a>(&self, layer: &'a [Touched], hash: u64) -> &'a [Touched] {
+        let shift = self.index.hash_shift();
+        let start = layer.partition_point(|change| change.hash >> shift < hash >> shift);
+        let rest = &layer[start..];
+        &rest[..rest.partition_point(|change| change.hash >> shift == hash >> shift)]
     }
 
     /// Keeps what is about to change for the snapshots that there are. The caller holds
@@ -145,6 +167,7 @@ impl<D: Disk> Reader<D> {
             held: Held { shared: Arc::clone(&self.shared), from },
             tip: published.tip,
             segments: Arc::clone(&published.segments),
+            hints: Arc::clone(&published.hints),
         }
     }
 
@@ -164,6 +187,7 @@ pub struct CoinSnapshot<D: Disk> {
     held: Held<D>,
     tip: Option<Tip>,
     segments: Arc<SegmentSet<D>>,
+    hints: Arc<TableView<D>>,
 }
 
 /// A snapshot's place among the layers.
@@ -194,7 +218,12 @@ impl<D: Disk> Drop for Held<D> {
 
 impl<D: Disk> Clone for CoinSnapshot<D> {
     fn clone(&self) -> Self {
-        Self { held: self.held.clone(), tip: self.tip, segments: Arc::clone(&self.segments) }
+        Self {
+            held: self.held.clone(),
+            tip: self.tip,
+            segments: Arc::clone(&self.segments),
+            hints: Arc::clone(&self.hints),
+        }
     }
 }
 
@@ -212,37 +241,71 @@ impl<D: Disk> CoinSnapshot<D> {
     /// [`EngineError::SnapshotExpired`]; [`EngineError::Poisoned`] if the disk failed in the middle of
     /// a change of the index.
     pub fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
-        const GROUP: usize = 32;
         let shared = &*self.held.shared;
-        if shared.torn.load(Ordering::Acquire) {
-            return Err(EngineError::Poisoned);
-        }
-        out.found.clear();
+        let mut pending = std::mem::take(&mut out.pending);
+        let mut order = std::mem::take(&mut out.order);
         out.values.clear();
-        out.found.reserve(keys.len());
-        for group in keys.chunks(GROUP) {
-            let mut steps: [(u64, Candidates); GROUP] = std::array::from_fn(|_| Default::default());
-            for (key, step) in group.iter().zip(&mut steps) {
-                step.0 = shared.seeds.hash(key);
-                shared.index.prefetch(step.0);
-            }
-            for (hash, candidates) in steps.iter_mut().take(group.len()) {
-                *candidates = shared.index.candidates(*hash)?;
-                if let Some(position) = candidates.iter().next()
-                    && let Some(segment) = self.segments.get(segment_of(position))
-                {
-                    segment.file.prefetch(u64::from(offset_of(position)));
-                    segment.file.prefetch(u64::from(offset_of(position)) + 64);
-                }
+        out.found.clear();
+        out.found.resize(keys.len(), None);
+        for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
+            self.not_torn()?;
+            pending.clear();
+            for group in keys.chunks(GROUP) {
+                self.locate(group, &mut pending)?;
             }
             // After the index was read: whatever changed it before that is in these layers.
             let layers = self.layers()?;
-            if shared.torn.load(Ordering::Acquire) {
-                return Err(EngineError::Poisoned);
+            self.not_torn()?;
+            for step in pending.iter_mut().filter(|_| !layers.is_empty()) {
+                step.several |=
+                    layers.iter().any(|layer| !shared.changes_in(layer, step.hash).is_empty());
             }
-            for (key, (hash, candidates)) in group.iter().zip(&steps) {
-                let found = self.resolve(key, *hash, candidates, &layers, out)?;
-                out.found.push(found);
+            for (i, step) in pending.iter().enumerate().filter(|(_, step)| step.several) {
+                out.found[first + i] = self.resolve_slowly(&keys[i], step.hash, out)?;
+            }
+            sort_by_position(&pending, &mut order);
+            for (i, &place) in order.iter().enumerate() {
+                if let Some(&next) = order.get(i + AHEAD) {
+                    prefetch_coin(&self.segments, next >> LOT_BITS);
+                }
+                // Below `LOT`.
+                let number = (place & (LOT as u64 - 1)) as usize;
+                let step = &pending[number];
+                if !step.several {
+                    out.found[first + number] =
+                        self.read(&keys[number], step.hash, step.position, out)?;
+                }
+            }
+        }
+        out.pending = pending;
+        out.order = order;
+        Ok(())
+    }
+
+    fn not_torn(&self) -> Result<(), EngineError> {
+        if self.held.shared.torn.load(Ordering::Acquire) {
+            Err(EngineError::Poisoned)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Finds what the present index has for a group of at most [`GROUP`] keys.
+    fn locate(&self, keys: &[Key], pending: &mut Vec<Pending>) -> Result<(), EngineError> {
+        let shared = &*self.held.shared;
+        let from = pending.len();
+        for key in keys {
+            let hash = shared.seeds.hash(key);
+            // Alone, it would only be asked for twice.
+            if keys.len() > 1 {
+                self.hints.prefetch(hash);
+            }
+            pending.push(Pending { hash, ..Pending::default() });
+        }
+        for step in &mut pending[from..] {
+            for position in shared.index.candidates(step.hash)?.iter() {
+                step.several |= step.position != 0;
+                step.position = position;
             }
         }
         Ok(())
@@ -257,21 +320,22 @@ impl<D: Disk> CoinSnapshot<D> {
             .map_or(Vec::new(), |skip| layers.list.iter().skip(skip).map(Arc::clone).collect()))
     }
 
-    fn resolve(
+    /// Looks at every candidate, and at what was taken out since.
+    #[cold]
+    fn resolve_slowly(
         &self,
         key: &Key,
         hash: u64,
-        candidates: &Candidates,
-        layers: &[Arc<Vec<Touched>>],
         out: &mut Lookups,
     ) -> Result<Option<Found>, EngineError> {
+        let shared = &*self.held.shared;
+        let candidates = shared.index.candidates(hash)?;
+        let layers = self.layers()?;
+        self.not_torn()?;
         // The oldest change of a position tells whether it was there before.
-        // Changes under all hashes that the index cannot tell apart from this one count.
-        let shift = self.held.shared.index.hash_shift();
         let mut changed: Vec<Touched> = Vec::new();
-        for layer in layers {
-            let start = layer.partition_point(|change| change.hash >> shift < hash >> shift);
-            for change in layer[start..].iter().take_while(|c| c.hash >> shift == hash >> shift) {
+        for layer in &layers {
+            for change in shared.changes_in(layer, hash) {
                 if !changed.iter().any(|c| c.payload == change.payload) {
                     changed.push(*change);
                 }
@@ -281,21 +345,36 @@ impl<D: Disk> CoinSnapshot<D> {
         let kept =
             candidates.iter().filter(|position| !changed.iter().any(|c| c.payload == *position));
         for position in removed.chain(kept) {
-            let coin = read_coin(&self.segments, position)?;
-            if coin.key == *key {
-                let value_start = out.values.len();
-                out.values.extend_from_slice(coin.value());
-                return Ok(Some(Found {
-                    hash,
-                    position,
-                    digest: coin.digest,
-                    batch: 0,
-                    in_index: true,
-                    value_start,
-                    value_bytes: out.values.len() - value_start,
-                }));
+            if let Some(found) = self.read(key, hash, position, out)? {
+                return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    /// The coin at a position, if it is that of the key.
+    #[inline]
+    fn read(
+        &self,
+        key: &Key,
+        hash: u64,
+        position: u64,
+        out: &mut Lookups,
+    ) -> Result<Option<Found>, EngineError> {
+        let coin = read_coin(&self.segments, position)?;
+        if coin.key != *key {
+            return Ok(None);
+        }
+        let value_start = out.values.len();
+        out.values.extend_from_slice(coin.value());
+        Ok(Some(Found {
+            hash,
+            position,
+            digest: coin.digest,
+            batch: 0,
+            in_index: true,
+            value_start,
+            value_bytes: out.values.len() - value_start,
+        }))
     }
 }

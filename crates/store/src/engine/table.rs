@@ -2,6 +2,7 @@
 
 mod lines;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::lines::Shape;
@@ -33,6 +34,8 @@ pub struct Table<D: Disk> {
     folder: String,
     options: TableOptions,
     shards: Vec<RwLock<Shard<D>>>,
+    /// Files that took the place of others.
+    doublings: AtomicU64,
 }
 
 struct Shard<D: Disk> {
@@ -131,8 +134,13 @@ impl<D: Disk> Table<D> {
     ) -> Result<Self, EngineError> {
         check_options(options)?;
         disk.create_folder(folder).map_err(|e| EngineError::io("create", folder, e))?;
-        let mut table =
-            Self { disk: disk.clone(), folder: folder.to_owned(), options, shards: Vec::new() };
+        let mut table = Self {
+            disk: disk.clone(),
+            folder: folder.to_owned(),
+            options,
+            shards: Vec::new(),
+            doublings: AtomicU64::new(0),
+        };
         for number in 0..1_u16 << options.shard_bits {
             let shape = Shape::new(number, options.first_line_bits, options.shard_bits, salt);
             let shard = table.create_shard(shape, &vec![[0; 8]; shape.line_count()], 0)?;
@@ -162,8 +170,13 @@ impl<D: Disk> Table<D> {
         // A power of two of at most 256.
         let shard_bits = count.trailing_zeros() as u8;
         let options = TableOptions { shard_bits, ..options };
-        let mut table =
-            Self { disk: disk.clone(), folder: folder.to_owned(), options, shards: Vec::new() };
+        let mut table = Self {
+            disk: disk.clone(),
+            folder: folder.to_owned(),
+            options,
+            shards: Vec::new(),
+            doublings: AtomicU64::new(0),
+        };
         for (number, &(line_bits, pairs)) in (0_u16..).zip(&state.shards) {
             if u32::from(line_bits) > TAG_BITS {
                 return Err(corrupt("size of a shard"));
@@ -255,6 +268,12 @@ impl<D: Disk> Table<D> {
     pub fn candidates(&self, hash: u64) -> Result<Candidates, EngineError> {
         let shard = self.read_shard(self.shard_of(hash));
         candidates_in::<D>(&self.folder, &shard.file, shard.shape, hash)
+    }
+
+    /// How often a shard has got another file since the table was opened: a [`Table::view`] of another
+    /// number does not show where all lines are.
+    pub(super) fn doublings(&self) -> u64 {
+        self.doublings.load(Ordering::Relaxed)
     }
 
     /// The table for the thread that changes it: look-ups without locks, until its next change.
@@ -418,6 +437,7 @@ impl<D: Disk> Table<D> {
         let old = self.all_lines(shard)?;
         let (shape, lines) = self.doubled(shard.shape, &old)?;
         *shard = self.create_shard(shape, &lines, shard.pairs)?;
+        self.doublings.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -515,6 +535,7 @@ impl<D: Disk> Table<D> {
         let pairs = lines.iter().flat_map(|line| &line[1..]).filter(|&&slot| slot != 0).count();
         if shape != shard.shape {
             *shard = self.create_shard(shape, &lines, pairs as u64)?;
+            self.doublings.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         shard.pairs = pairs as u64;

@@ -111,6 +111,8 @@ pub struct Lookups {
     pub(super) found: Vec<Option<Found>>,
     pub(super) values: Vec<u8>,
     pub(super) pending: Vec<Pending>,
+    /// Positions and numbers of the look-ups that read coins.
+    pub(super) order: Vec<u64>,
 }
 
 /// A look-up between its steps.

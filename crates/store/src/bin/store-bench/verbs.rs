@@ -14,6 +14,9 @@ use crate::workload::{Block, Key, Reader, coin_hash};
 /// How many queries the verb `query` runs.
 const COLD_QUERIES: u32 = 20_000;
 
+/// Queries asked at a time: the inputs of a block.
+const BATCH: usize = 4_000;
+
 /// Bytes in a MiB, for figures.
 const MIB: f64 = 1_048_576.0;
 
@@ -101,6 +104,7 @@ pub(crate) fn apply_workload(
     let mut times = Vec::new();
     ask_singly(&*store, &queries, &mut times)?;
     print_queries(&mut times, out)?;
+    print_batches(&*store, &queries, out)?;
     let anonymous = meter::anonymous_bytes()?;
     let start = Instant::now();
     store.close()?;
@@ -255,6 +259,18 @@ pub(crate) fn print_queries(times: &mut [Duration], out: &mut dyn Write) -> Resu
         us(50),
         us(99),
     )?;
+    Ok(out.flush()?)
+}
+
+/// Asks the queries once more, as many at a time as a block has inputs.
+fn print_batches(
+    store: &dyn CoinStore,
+    queries: &[(Key, bool)],
+    out: &mut dyn Write,
+) -> Result<()> {
+    let time = ask_in_batches(store, queries, BATCH)?;
+    let rate = per_second(queries.len(), time.as_secs_f64());
+    writeln!(out, "phase=query-batched lookups_per_s={rate:.0} batch={BATCH}")?;
     Ok(out.flush()?)
 }
 
