@@ -156,11 +156,7 @@ impl<'e, D: Disk> Batch<'e, D> {
         let before = self.tip.unwrap_or_default();
         let mut digest = before.digest;
         for chunk in block.spent.chunks(64) {
-            let mut hashes = [0; 64];
-            for (hash, found) in hashes.iter_mut().zip(chunk) {
-                *hash = found.hash;
-            }
-            self.overlay.touch(&hashes[..chunk.len()]);
+            self.overlay.touch(chunk.iter().map(|found| found.hash));
             for (index, found) in chunk.iter().enumerate() {
                 if found.batch != self.id {
                     return Err(EngineError::StaleHandle);
@@ -233,7 +229,7 @@ impl<'e, D: Disk> Batch<'e, D> {
             for (hash, coin) in hashes.iter_mut().zip(coins) {
                 *hash = self.engine.shared.seeds.hash(&coin.key);
             }
-            self.overlay.touch(&hashes[..coins.len()]);
+            self.overlay.touch(hashes[..coins.len()].iter().copied());
             for ((coin, place), &hash) in coins.iter().zip(places).zip(&hashes) {
                 if self.finder().made(&coin.key, hash)? {
                     return Err(EngineError::CoinExists { key: coin.key });

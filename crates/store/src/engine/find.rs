@@ -1,6 +1,7 @@
 //! Look-ups: from a key to the coin's value.
 
 use std::io;
+use std::ops::Range;
 
 use siphasher::sip::SipHasher13;
 
@@ -8,7 +9,7 @@ use super::EngineError;
 use super::codec::{EntryHead, coin_digest, offset_of, segment_of};
 use super::log::{Segment, SegmentSet, View};
 use super::overlay::{Change, Overlay};
-use super::table::{Candidates, TableView};
+use super::table::TableView;
 use super::types::{Found, Key, Lookups, Pending};
 use crate::backing::{Backing, Disk};
 use crate::layout::{record, segment};
@@ -17,11 +18,8 @@ use crate::layout::{record, segment};
 /// lines of one look-up.
 pub(super) const GROUP: usize = 32;
 
-/// Coins that are asked for ahead of the one that is read.
-pub(super) const AHEAD: usize = 16;
-
 /// Look-ups are sorted in lots of at most 2 to this power: what 64 bits have left beside a position.
-pub(super) const LOT_BITS: u32 = 22;
+const LOT_BITS: u32 = 22;
 pub(super) const LOT: usize = 1 << LOT_BITS;
 
 /// The store's random numbers: attackers choose transaction ids, but do not know these.
@@ -107,14 +105,79 @@ fn read_entry<D: Disk>(segment: &Segment<D>, offset: u32) -> io::Result<Option<C
     Ok(head.agrees_with(digest).then_some(Coin { key, digest, view, start }))
 }
 
-/// Asks for a coin's first lines and for the likely place of its txid.
+/// The parts of a list that is worked on in groups: while one is worked on, memory brings what the next
+/// needs.
+///
+/// What is asked for stands in a loop of its own that does nothing else: a request that misses the processor's
+/// table of pages holds up what follows it, and only requests that follow each other closely wait together.
+pub(super) struct Groups {
+    at: usize,
+    len: usize,
+}
+
+pub(super) struct Group {
+    /// To be worked on; empty in the first round.
+    pub(super) now: Range<usize>,
+    /// To be asked for; empty in the last round.
+    pub(super) next: Range<usize>,
+}
+
+impl Groups {
+    pub(super) fn of(len: usize) -> Self {
+        Self { at: 0, len }
+    }
+}
+
+impl Iterator for Groups {
+    type Item = Group;
+
+    #[inline]
+    fn next(&mut self) -> Option<Group> {
+        let (from, now) = (self.at.saturating_sub(GROUP), self.at.min(self.len));
+        if from >= self.len {
+            return None;
+        }
+        self.at += GROUP;
+        Some(Group { now: from..now, next: now..self.at.min(self.len) })
+    }
+}
+
+/// Fills `pending` with the keys' hashes.
+pub(super) fn hash_all(seeds: &Seeds, keys: &[Key], pending: &mut Vec<Pending>) {
+    pending.clear();
+    pending.extend(keys.iter().map(|key| Pending { hash: seeds.hash(key), ..Pending::default() }));
+}
+
+/// Takes over the position that the batch has for this hash, if it has one.
+///
+/// A coin of this hash that the batch has made is almost surely the one; should its key be
+/// another, the slow way looks everywhere.
 #[inline]
-pub(super) fn prefetch_coin<D: Disk>(segments: &SegmentSet<D>, position: u64) {
-    if let Some(segment) = segments.get(segment_of(position)) {
-        let offset = u64::from(offset_of(position));
-        segment.file.prefetch(offset);
-        segment.file.prefetch(offset + 64);
-        segment.file.prefetch(offset.saturating_sub(36));
+fn in_overlay(overlay: &Overlay, step: &mut Pending) {
+    for change in overlay.of(step.hash) {
+        match change {
+            Change::Present(position) => {
+                step.several |= step.position != 0;
+                step.position = position;
+            }
+            Change::Absent(_) => step.several = true,
+        }
+    }
+}
+
+/// Asks for the first lines of coins in an order, and for the likely places of their txids.
+#[inline]
+pub(super) fn prefetch_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
+    for place in order {
+        let position = place >> LOT_BITS;
+        if let Some(segment) = segments.get(segment_of(position)) {
+            let offset = u64::from(offset_of(position));
+            segment.file.prefetch(offset);
+            segment.file.prefetch(offset + 64);
+            // The txid is 36 bytes before the first coin of a group; about one more line before the next.
+            segment.file.prefetch(offset.saturating_sub(36));
+            segment.file.prefetch(offset.saturating_sub(100));
+        }
     }
 }
 
@@ -123,7 +186,7 @@ pub(super) fn sort_by_position(pending: &[Pending], order: &mut Vec<u64>) {
     order.clear();
     let found = (0_u64..).zip(pending).filter(|(_, step)| step.position != 0);
     order.extend(found.map(|(number, step)| step.position << LOT_BITS | number));
-    if order.len() > AHEAD {
+    if order.len() > GROUP {
         order.sort_unstable();
     }
 }
@@ -148,18 +211,16 @@ impl<D: Disk> Finder<'_, D> {
         out.found.resize(keys.len(), None);
         // As many as fit the packed order; a block has far fewer.
         for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
-            pending.clear();
-            for group in keys.chunks(GROUP) {
-                self.locate(group, &mut pending)?;
-            }
+            self.locate(keys, &mut pending)?;
             sort_by_position(&pending, &mut order);
-            for (i, &place) in order.iter().enumerate() {
-                if let Some(&next) = order.get(i + AHEAD) {
-                    prefetch_coin(self.segments, next >> LOT_BITS);
+            for group in Groups::of(order.len()) {
+                prefetch_coins(self.segments, &order[group.next]);
+                for place in &order[group.now] {
+                    // Below `LOT`.
+                    let number = (place & (LOT as u64 - 1)) as usize;
+                    let found = self.resolve(&keys[number], &pending[number], out)?;
+                    out.found[first + number] = found;
                 }
-                // Below `LOT`.
-                let number = (place & (LOT as u64 - 1)) as usize;
-                out.found[first + number] = self.resolve(&keys[number], &pending[number], out)?;
             }
         }
         out.pending = pending;
@@ -167,59 +228,40 @@ impl<D: Disk> Finder<'_, D> {
         Ok(())
     }
 
-    /// Finds the positions of a group of at most [`GROUP`] keys, without reading coins.
+    /// Finds the positions of all keys, without reading coins.
     fn locate(&self, keys: &[Key], pending: &mut Vec<Pending>) -> Result<(), EngineError> {
-        let mut hashes = [0; GROUP];
-        for (key, hash) in keys.iter().zip(&mut hashes) {
-            *hash = self.seeds.hash(key);
-        }
-        let hashes = &hashes[..keys.len()];
-        if let Some(overlay) = self.overlay {
-            overlay.touch(hashes);
-        }
-        let from = pending.len();
-        for &hash in hashes {
-            let step = self.in_overlay(hash);
-            if step.position == 0 {
-                self.index.prefetch(hash);
+        hash_all(self.seeds, keys, pending);
+        for group in Groups::of(keys.len()) {
+            self.ask(&mut pending[group.next]);
+            for step in pending[group.now].iter_mut().filter(|step| step.position == 0) {
+                self.in_index(step)?;
             }
-            pending.push(step);
-        }
-        for step in pending[from..].iter_mut().filter(|step| step.position == 0) {
-            self.in_index(step)?;
         }
         Ok(())
     }
 
-    /// The position that the batch has for this hash; 0 if it has none.
-    ///
-    /// A coin of this hash that the batch has made is almost surely the one; should its key be
-    /// another, the slow way looks everywhere.
+    /// Looks what the batch says of a group, and asks for the index's lines of the others.
     #[inline]
-    fn in_overlay(&self, hash: u64) -> Pending {
-        let mut step = Pending { hash, ..Pending::default() };
-        let Some(overlay) = self.overlay else { return step };
-        for change in overlay.of(hash) {
-            match change {
-                Change::Present(position) => {
-                    step.several |= step.position != 0;
-                    step.position = position;
-                }
-                Change::Absent(_) => step.several = true,
+    fn ask(&self, steps: &mut [Pending]) {
+        if let Some(overlay) = self.overlay {
+            overlay.touch(steps.iter().map(|step| step.hash));
+            for step in &mut *steps {
+                in_overlay(overlay, step);
             }
         }
-        step
+        for step in steps.iter().filter(|step| step.position == 0) {
+            self.index.prefetch(step.hash);
+        }
     }
 
     /// Adds the position that the index has, without reading the coin.
     #[inline]
     fn in_index(&self, step: &mut Pending) -> Result<(), EngineError> {
-        for position in self.index.candidates(step.hash)?.iter() {
+        self.index.for_each_candidate(step.hash, |position| {
             step.several |= step.position != 0;
             step.position = position;
             step.in_index = true;
-        }
-        Ok(())
+        })
     }
 
     fn resolve(
@@ -311,19 +353,15 @@ impl<D: Disk> Finder<'_, D> {
     /// that the batch leaves there.
     #[inline]
     pub(super) fn collides(&self, hash: u64, position: u64) -> Result<Option<Key>, EngineError> {
-        let candidates = self.index.candidates(hash)?;
-        if candidates.is_empty() { Ok(None) } else { self.compare(hash, position, &candidates) }
+        let mut is_alone = true;
+        self.index.for_each_candidate(hash, |_| is_alone = false)?;
+        if is_alone { Ok(None) } else { self.compare(hash, position) }
     }
 
     #[cold]
-    fn compare(
-        &self,
-        hash: u64,
-        position: u64,
-        candidates: &Candidates,
-    ) -> Result<Option<Key>, EngineError> {
+    fn compare(&self, hash: u64, position: u64) -> Result<Option<Key>, EngineError> {
         let mut key = None;
-        for candidate in candidates.iter() {
+        for candidate in self.index.candidates(hash)?.iter() {
             let taken = self
                 .overlay
                 .is_some_and(|overlay| overlay.of(hash).any(|c| c == Change::Absent(candidate)));

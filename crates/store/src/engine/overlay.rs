@@ -57,8 +57,8 @@ impl Overlay {
     /// Reads the slots where look-ups of these hashes start, so that they are in the cache: the reads
     /// do not wait for each other, as those of look-ups one after the other do.
     #[inline]
-    pub(super) fn touch(&self, hashes: &[u64]) {
-        let sum = hashes.iter().fold(0, |sum, &hash| sum ^ self.slots[self.home(hash)][1]);
+    pub(super) fn touch(&self, hashes: impl Iterator<Item = u64>) {
+        let sum = hashes.fold(0, |sum, hash| sum ^ self.slots[self.home(hash)][1]);
         std::hint::black_box(sum);
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::EngineError;
-use super::find::{AHEAD, GROUP, LOT, LOT_BITS, Seeds, prefetch_coin, read_coin, sort_by_position};
+use super::find::{Groups, LOT, Seeds, hash_all, prefetch_coins, read_coin, sort_by_position};
 use super::log::SegmentSet;
 use super::table::{Table, TableView, Touched};
 use super::types::{Found, Key, Lookups, Pending, Tip};
@@ -249,10 +249,7 @@ impl<D: Disk> CoinSnapshot<D> {
         out.found.resize(keys.len(), None);
         for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
             self.not_torn()?;
-            pending.clear();
-            for group in keys.chunks(GROUP) {
-                self.locate(group, &mut pending)?;
-            }
+            self.locate(keys, &mut pending)?;
             // After the index was read: whatever changed it before that is in these layers.
             let layers = self.layers()?;
             self.not_torn()?;
@@ -264,16 +261,16 @@ impl<D: Disk> CoinSnapshot<D> {
                 out.found[first + i] = self.resolve_slowly(&keys[i], step.hash, out)?;
             }
             sort_by_position(&pending, &mut order);
-            for (i, &place) in order.iter().enumerate() {
-                if let Some(&next) = order.get(i + AHEAD) {
-                    prefetch_coin(&self.segments, next >> LOT_BITS);
-                }
-                // Below `LOT`.
-                let number = (place & (LOT as u64 - 1)) as usize;
-                let step = &pending[number];
-                if !step.several {
-                    out.found[first + number] =
-                        self.read(&keys[number], step.hash, step.position, out)?;
+            for group in Groups::of(order.len()) {
+                prefetch_coins(&self.segments, &order[group.next]);
+                for place in &order[group.now] {
+                    // Below `LOT`.
+                    let number = (place & (LOT as u64 - 1)) as usize;
+                    let step = &pending[number];
+                    if !step.several {
+                        let found = self.read(&keys[number], step.hash, step.position, out)?;
+                        out.found[first + number] = found;
+                    }
                 }
             }
         }
@@ -290,22 +287,20 @@ impl<D: Disk> CoinSnapshot<D> {
         }
     }
 
-    /// Finds what the present index has for a group of at most [`GROUP`] keys.
+    /// Finds what the present index has for all keys.
     fn locate(&self, keys: &[Key], pending: &mut Vec<Pending>) -> Result<(), EngineError> {
         let shared = &*self.held.shared;
-        let from = pending.len();
-        for key in keys {
-            let hash = shared.seeds.hash(key);
-            // Alone, it would only be asked for twice.
-            if keys.len() > 1 {
-                self.hints.prefetch(hash);
+        hash_all(&shared.seeds, keys, pending);
+        for group in Groups::of(keys.len()) {
+            // A key alone would only be asked for twice.
+            for step in pending[group.next].iter().filter(|_| keys.len() > 1) {
+                self.hints.prefetch(step.hash);
             }
-            pending.push(Pending { hash, ..Pending::default() });
-        }
-        for step in &mut pending[from..] {
-            for position in shared.index.candidates(step.hash)?.iter() {
-                step.several |= step.position != 0;
-                step.position = position;
+            for step in &mut pending[group.now] {
+                shared.index.for_each_candidate(step.hash, |position| {
+                    step.several |= step.position != 0;
+                    step.position = position;
+                })?;
             }
         }
         Ok(())

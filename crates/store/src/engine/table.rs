@@ -266,8 +266,19 @@ impl<D: Disk> Table<D> {
     /// [`EngineError::Corrupt`] if a line on the way is damaged; [`EngineError::Io`].
     #[inline]
     pub fn candidates(&self, hash: u64) -> Result<Candidates, EngineError> {
+        let mut found = Candidates::default();
+        self.for_each_candidate(hash, |payload| found.push(payload))?;
+        Ok(found)
+    }
+
+    /// Visits what [`Table::candidates`] returns.
+    ///
+    /// # Errors
+    /// As [`Table::candidates`].
+    #[inline]
+    pub fn for_each_candidate(&self, hash: u64, visit: impl FnMut(u64)) -> Result<(), EngineError> {
         let shard = self.read_shard(self.shard_of(hash));
-        candidates_in::<D>(&self.folder, &shard.file, shard.shape, hash)
+        for_each_candidate_in::<D>(&self.folder, &shard.file, shard.shape, hash, visit)
     }
 
     /// How often a shard has got another file since the table was opened: a [`Table::view`] of another
@@ -676,26 +687,26 @@ fn load<D: Disk>(
 }
 
 #[inline]
-fn candidates_in<D: Disk>(
+fn for_each_candidate_in<D: Disk>(
     folder: &str,
     file: &D::Table,
     shape: Shape,
     hash: u64,
-) -> Result<Candidates, EngineError> {
+    mut visit: impl FnMut(u64),
+) -> Result<(), EngineError> {
     let tag = shape.tag(hash);
-    let mut found = Candidates::default();
     for number in shape.path(tag) {
         let line = load::<D>(folder, file, shape, number)?;
         for &slot in &line[1..] {
             if slot >> PAYLOAD_BITS == tag && slot != 0 {
-                found.push(slot & lines::PAYLOAD_MASK);
+                visit(slot & lines::PAYLOAD_MASK);
             }
         }
         if lines::passed(&line) == 0 {
             break;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// See [`Table::view`].
@@ -722,8 +733,20 @@ impl<D: Disk> TableView<D> {
     /// As [`Table::candidates`].
     #[inline]
     pub(super) fn candidates(&self, hash: u64) -> Result<Candidates, EngineError> {
+        let mut found = Candidates::default();
+        self.for_each_candidate(hash, |payload| found.push(payload))?;
+        Ok(found)
+    }
+
+    /// As [`Table::for_each_candidate`].
+    #[inline]
+    pub(super) fn for_each_candidate(
+        &self,
+        hash: u64,
+        visit: impl FnMut(u64),
+    ) -> Result<(), EngineError> {
         let (file, shape) = self.shard(hash);
-        candidates_in::<D>(&self.folder, file, *shape, hash)
+        for_each_candidate_in::<D>(&self.folder, file, *shape, hash, visit)
     }
 }
 
