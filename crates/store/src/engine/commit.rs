@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Note, SET};
 use super::codec::{self, BlockRecord, offset_of, segment_of, spent_in};
+use super::find::Groups;
 use super::head::Limbo;
 use super::live::LiveEditor;
 use super::log::{SegmentSet, record_must_be};
+use super::overlay::Overlay;
 use super::table::Touched;
 use super::types::Tip;
 use super::{Engine, EngineError};
@@ -82,29 +84,31 @@ impl<D: Disk> Batch<'_, D> {
     /// Looks whether the index holds a coin that the batch adds, in the index's order; for each
     /// shard, by how many pairs it grows at most while the changes are made in that order.
     fn check_added(&self) -> Result<Vec<u32>, EngineError> {
-        const AHEAD: usize = 16;
         let finder = self.finder();
         let mut counts = vec![(0_i64, 0_i64); self.engine.shared.index.shard_count()];
         let bits = counts.len().trailing_zeros();
-        let mut ahead = self.overlay.changes().filter(|change| change.present);
-        ahead.by_ref().take(AHEAD).for_each(|change| self.index.prefetch(change.hash));
-        for change in self.overlay.changes() {
-            // The top bits: at most 8.
-            let shard = change.hash.checked_shr(64 - bits).unwrap_or(0) as usize;
-            let (now, most) = &mut counts[shard];
-            if !change.present {
-                *now -= 1;
-                continue;
+        in_pieces(&self.overlay, |piece| {
+            for group in Groups::of(piece.len()) {
+                for change in piece[group.next].iter().filter(|change| change.present) {
+                    self.index.prefetch(change.hash);
+                }
+                for change in &piece[group.now] {
+                    // The top bits: at most 8.
+                    let shard = change.hash.checked_shr(64 - bits).unwrap_or(0) as usize;
+                    let (now, most) = &mut counts[shard];
+                    if !change.present {
+                        *now -= 1;
+                        continue;
+                    }
+                    *now += 1;
+                    *most = (*most).max(*now);
+                    if let Some(key) = finder.collides(change.hash, change.payload)? {
+                        return Err(EngineError::CoinExists { key });
+                    }
+                }
             }
-            *now += 1;
-            *most = (*most).max(*now);
-            if let Some(next) = ahead.next() {
-                self.index.prefetch(next.hash);
-            }
-            if let Some(key) = finder.collides(change.hash, change.payload)? {
-                return Err(EngineError::CoinExists { key });
-            }
-        }
+            Ok(())
+        })?;
         Ok(counts.iter().map(|&(_, most)| u32::try_from(most).unwrap_or(u32::MAX)).collect())
     }
 
@@ -145,7 +149,7 @@ impl<D: Disk> Batch<'_, D> {
         floor: Option<u32>,
         moves: Vec<Moved>,
     ) -> Result<(), EngineError> {
-        change_index(&self.engine.shared.index, &self.overlay)?;
+        in_pieces(&self.overlay, |piece| self.engine.shared.index.change(piece))?;
         self.engine.last_changes = self.overlay.len();
 
         let engine = &mut *self.engine;
@@ -182,21 +186,21 @@ impl<D: Disk> Batch<'_, D> {
     }
 }
 
-/// Hands the overlay to the index in pieces, so that no copy of all is made.
-fn change_index<D: Disk>(
-    index: &super::table::Table<D>,
-    overlay: &super::overlay::Overlay,
+/// Hands the overlay's changes on in pieces, so that no copy of all is made.
+fn in_pieces(
+    overlay: &Overlay,
+    mut visit: impl FnMut(&[Touched]) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     const PIECE: usize = 4096;
     let mut piece: Vec<Touched> = Vec::with_capacity(PIECE.min(overlay.len()));
     for change in overlay.changes() {
         piece.push(change);
         if piece.len() == PIECE {
-            index.change(&piece)?;
+            visit(&piece)?;
             piece.clear();
         }
     }
-    index.change(&piece)
+    visit(&piece)
 }
 
 impl<D: Disk> Engine<D> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::lines::Shape;
+use super::find::Groups;
 use super::{EngineError, TableOptions};
 use crate::backing::{Disk, Line, Lines};
 use crate::layout::line::{PAYLOAD_BITS, TAG_BITS};
@@ -351,25 +352,23 @@ impl<D: Disk> Table<D> {
     /// # Errors
     /// As [`Table::insert`] and [`Table::remove`]; some are then done and some not.
     pub fn change(&self, changes: &[Touched]) -> Result<(), EngineError> {
-        const AHEAD: usize = 12;
         let mut rest = changes;
         while let Some(first) = rest.first() {
             let number = self.shard_of(first.hash);
             let here = rest.iter().take_while(|c| self.shard_of(c.hash) == number).count();
             let (run, after) = rest.split_at(here);
             let mut shard = self.write_shard(number);
-            for change in run.iter().take(AHEAD) {
-                shard.file.prefetch(shard.shape.home(shard.shape.tag(change.hash)));
-            }
-            for (i, change) in run.iter().enumerate() {
-                if let Some(next) = run.get(i + AHEAD) {
-                    shard.file.prefetch(shard.shape.home(shard.shape.tag(next.hash)));
+            for group in Groups::of(run.len()) {
+                for change in &run[group.next] {
+                    shard.file.prefetch(shard.shape.home(shard.shape.tag(change.hash)));
                 }
-                let slot = shard.shape.tag(change.hash) << PAYLOAD_BITS | change.payload;
-                if change.present {
-                    self.insert_slot(&mut shard, slot)?;
-                } else {
-                    self.remove_slot(&mut shard, slot)?;
+                for change in &run[group.now] {
+                    let slot = shard.shape.tag(change.hash) << PAYLOAD_BITS | change.payload;
+                    if change.present {
+                        self.insert_slot(&mut shard, slot)?;
+                    } else {
+                        self.remove_slot(&mut shard, slot)?;
+                    }
                 }
             }
             rest = after;
