@@ -88,6 +88,7 @@ impl<'e, D: Disk> Batch<'e, D> {
             segments: &self.engine.log.segments,
             overlay: Some(&self.overlay),
             batch: self.id,
+            pace: &self.engine.shared.pace,
         }
     }
 

@@ -88,6 +88,9 @@ impl<D: Disk> Batch<'_, D> {
         let mut counts = vec![(0_i64, 0_i64); self.engine.shared.index.shard_count()];
         let bits = counts.len().trailing_zeros();
         in_pieces(&self.overlay, |piece| {
+            if finder.pace.index.is_slow() {
+                piece.iter().for_each(|change| self.index.will_need(change.hash));
+            }
             for group in Groups::of(piece.len()) {
                 for change in piece[group.next].iter().filter(|change| change.present) {
                     self.index.prefetch(change.hash);

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use siphasher::sip::SipHasher13;
 
@@ -105,6 +107,66 @@ fn read_entry<D: Disk>(segment: &Segment<D>, offset: u32) -> io::Result<Option<C
     Ok(head.agrees_with(digest).then_some(Coin { key, digest, view, start }))
 }
 
+/// How fast look-ups have been of late.
+#[derive(Default)]
+pub(super) struct Paces {
+    pub(super) index: Pace,
+    pub(super) log: Pace,
+}
+
+/// Tells whether pages come from the disk rather than from memory, by the only sign that costs nothing: time.
+/// Then all pages of many look-ups are asked for before the first is read, so that the disk works
+/// on all of them at once. Asking for pages that are in memory would cost more than the look-ups.
+#[derive(Default)]
+pub(super) struct Pace {
+    /// Rounds for which pages are asked for.
+    rounds: AtomicU32,
+}
+
+impl Pace {
+    /// Look-ups in memory take a tenth of this, reading a page takes ten times as long.
+    const SLOW: Duration = Duration::from_micros(4);
+    /// Fewer look-ups tell little, and their pages are not worth asking for.
+    const KEYS_MIN: usize = 64;
+    /// Rounds after which it is tried again without.
+    const ROUNDS: u32 = 32;
+
+    pub(super) fn is_slow(&self) -> bool {
+        self.rounds.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes how long a round of look-ups took.
+    pub(super) fn note(&self, keys: usize, time: Duration) {
+        if keys < Self::KEYS_MIN {
+            return;
+        }
+        let keys = u32::try_from(keys).unwrap_or(u32::MAX);
+        let rounds = match self.rounds.load(Ordering::Relaxed) {
+            _ if time > Self::SLOW.saturating_mul(keys) => Self::ROUNDS,
+            rounds => rounds.saturating_sub(1),
+        };
+        self.rounds.store(rounds, Ordering::Relaxed);
+    }
+}
+
+/// Asks the system for the pages of coins in an order.
+#[cold]
+pub(super) fn will_need_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
+    const PAGE: u64 = 4096;
+    let mut asked = None;
+    for place in order {
+        let position = place >> LOT_BITS;
+        let page = (segment_of(position), u64::from(offset_of(position)) / PAGE);
+        if asked == Some(page) {
+            continue;
+        }
+        asked = Some(page);
+        if let Some(segment) = segments.get(page.0) {
+            segment.file.will_need(page.1 * PAGE, PAGE);
+        }
+    }
+}
+
 /// The parts of a list that is worked on in groups: while one is worked on, memory brings what the next
 /// needs.
 ///
@@ -198,6 +260,7 @@ pub(super) struct Finder<'a, D: Disk> {
     pub(super) segments: &'a SegmentSet<D>,
     pub(super) overlay: Option<&'a Overlay>,
     pub(super) batch: u64,
+    pub(super) pace: &'a Paces,
 }
 
 impl<D: Disk> Finder<'_, D> {
@@ -211,8 +274,14 @@ impl<D: Disk> Finder<'_, D> {
         out.found.resize(keys.len(), None);
         // As many as fit the packed order; a block has far fewer.
         for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
+            let start = Instant::now();
             self.locate(keys, &mut pending)?;
             sort_by_position(&pending, &mut order);
+            let located = start.elapsed();
+            self.pace.index.note(keys.len(), located);
+            if self.pace.log.is_slow() {
+                will_need_coins(self.segments, &order);
+            }
             for group in Groups::of(order.len()) {
                 prefetch_coins(self.segments, &order[group.next]);
                 for place in &order[group.now] {
@@ -222,6 +291,7 @@ impl<D: Disk> Finder<'_, D> {
                     out.found[first + number] = found;
                 }
             }
+            self.pace.log.note(keys.len(), start.elapsed().saturating_sub(located));
         }
         out.pending = pending;
         out.order = order;
@@ -231,6 +301,9 @@ impl<D: Disk> Finder<'_, D> {
     /// Finds the positions of all keys, without reading coins.
     fn locate(&self, keys: &[Key], pending: &mut Vec<Pending>) -> Result<(), EngineError> {
         hash_all(self.seeds, keys, pending);
+        if self.pace.index.is_slow() {
+            pending.iter().for_each(|step| self.index.will_need(step.hash));
+        }
         for group in Groups::of(keys.len()) {
             self.ask(&mut pending[group.next]);
             for step in pending[group.now].iter_mut().filter(|step| step.position == 0) {
@@ -377,5 +450,41 @@ impl<D: Disk> Finder<'_, D> {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_asked_for_while_look_ups_are_slow_and_a_while_after() {
+        let pace = Pace::default();
+        let (fast, slow) = (Duration::from_micros(400), Duration::from_micros(4001));
+        pace.note(1000, fast);
+        pace.note(Pace::KEYS_MIN - 1, slow);
+        assert!(!pace.is_slow());
+        pace.note(1000, slow);
+        for _ in 0..Pace::ROUNDS {
+            assert!(pace.is_slow());
+            pace.note(1000, fast);
+            // Too few to tell anything.
+            pace.note(1, slow);
+        }
+        assert!(!pace.is_slow());
+    }
+
+    #[test]
+    fn groups_cover_everything_once_and_ask_one_ahead() {
+        for len in [0, 1, GROUP - 1, GROUP, GROUP + 1, 5 * GROUP, 5 * GROUP + 3] {
+            let groups: Vec<Group> = Groups::of(len).collect();
+            let now: Vec<usize> = groups.iter().flat_map(|group| group.now.clone()).collect();
+            let next: Vec<usize> = groups.iter().flat_map(|group| group.next.clone()).collect();
+            assert_eq!(now, (0..len).collect::<Vec<_>>());
+            assert_eq!(next, now);
+            for pair in groups.windows(2) {
+                assert_eq!(pair[0].next, pair[1].now);
+            }
+        }
     }
 }

@@ -7,9 +7,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::EngineError;
-use super::find::{Groups, LOT, Seeds, hash_all, prefetch_coins, read_coin, sort_by_position};
+use super::find::{
+    Groups, LOT, Paces, Seeds, hash_all, prefetch_coins, read_coin, sort_by_position,
+    will_need_coins,
+};
 use super::log::SegmentSet;
 use super::table::{Table, TableView, Touched};
 use super::types::{Found, Key, Lookups, Pending, Tip};
@@ -19,6 +23,7 @@ use crate::backing::Disk;
 pub(super) struct Shared<D: Disk> {
     pub(super) seeds: Seeds,
     pub(super) index: Table<D>,
+    pub(super) pace: Paces,
     /// Held by the writer while it brings the index from one tip to the next.
     published: Mutex<Published<D>>,
     layers: Mutex<Layers>,
@@ -94,6 +99,7 @@ impl<D: Disk> Shared<D> {
         Self {
             seeds,
             index,
+            pace: Paces::default(),
             published: Mutex::new(Published { tip, segments, hints, doublings }),
             layers: Mutex::default(),
             poisoned: AtomicBool::new(false),
@@ -249,7 +255,9 @@ impl<D: Disk> CoinSnapshot<D> {
         out.found.resize(keys.len(), None);
         for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
             self.not_torn()?;
+            let start = Instant::now();
             self.locate(keys, &mut pending)?;
+            shared.pace.index.note(keys.len(), start.elapsed());
             // After the index was read: whatever changed it before that is in these layers.
             let layers = self.layers()?;
             self.not_torn()?;
@@ -261,6 +269,10 @@ impl<D: Disk> CoinSnapshot<D> {
                 out.found[first + i] = self.resolve_slowly(&keys[i], step.hash, out)?;
             }
             sort_by_position(&pending, &mut order);
+            let start = Instant::now();
+            if shared.pace.log.is_slow() {
+                will_need_coins(&self.segments, &order);
+            }
             for group in Groups::of(order.len()) {
                 prefetch_coins(&self.segments, &order[group.next]);
                 for place in &order[group.now] {
@@ -273,6 +285,7 @@ impl<D: Disk> CoinSnapshot<D> {
                     }
                 }
             }
+            shared.pace.log.note(keys.len(), start.elapsed());
         }
         out.pending = pending;
         out.order = order;
@@ -291,6 +304,9 @@ impl<D: Disk> CoinSnapshot<D> {
     fn locate(&self, keys: &[Key], pending: &mut Vec<Pending>) -> Result<(), EngineError> {
         let shared = &*self.held.shared;
         hash_all(&shared.seeds, keys, pending);
+        if shared.pace.index.is_slow() {
+            pending.iter().for_each(|step| self.hints.will_need(step.hash));
+        }
         for group in Groups::of(keys.len()) {
             // A key alone would only be asked for twice.
             for step in pending[group.next].iter().filter(|_| keys.len() > 1) {

@@ -255,12 +255,6 @@ impl<D: Disk> Table<D> {
         shard.file.prefetch(shard.shape.home(shard.shape.tag(hash)));
     }
 
-    /// Asks the system for the page where a look-up of `hash` starts, when memory is short.
-    pub fn will_need(&self, hash: u64) {
-        let shard = self.read_shard(self.shard_of(hash));
-        shard.file.will_need(shard.shape.home(shard.shape.tag(hash)), 1);
-    }
-
     /// The payloads stored under hashes that agree with `hash` in the bits that are kept.
     ///
     /// # Errors
@@ -727,6 +721,12 @@ impl<D: Disk> TableView<D> {
     pub(super) fn prefetch(&self, hash: u64) {
         let (file, shape) = self.shard(hash);
         file.prefetch(shape.home(shape.tag(hash)));
+    }
+
+    /// Asks the system for the page where a look-up of `hash` starts, when memory is short.
+    pub(super) fn will_need(&self, hash: u64) {
+        let (file, shape) = self.shard(hash);
+        file.will_need(shape.home(shape.tag(hash)), 1);
     }
 
     /// As [`Table::candidates`].
