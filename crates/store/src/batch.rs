@@ -23,7 +23,7 @@ use mvs_primitives::text::{DidName, MitSymbol, Symbol};
 use crate::backing::Disk;
 use crate::block_info::{BlockInfo, version_slot};
 use crate::blocks::Position;
-use crate::chain_view::{ChainView, Tip};
+use crate::chain_view::{ChainView, Tip, answer_from_chain_view};
 use crate::codec::encode_coin;
 use crate::engine::{self, BlockEntry, BodyRef, CoinDigest, Found, Key, Lookups, NewCoin};
 use crate::error::StoreError;
@@ -104,30 +104,6 @@ impl<'a, D: Disk> Batch<'a, D> {
     /// Returns the tip inside the batch; `None` only while a store is being made.
     pub const fn tip(&self) -> Option<Tip> {
         self.view.tip
-    }
-
-    /// Returns the header at a height of the chain inside the batch.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn header(&self, height: Height) -> Result<Option<Header>, StoreError> {
-        self.view.with_info(height, |info| info.header.clone())
-    }
-
-    /// Returns the hash of the block at a height of the chain inside the batch.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn hash(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
-        self.view.with_info(height, |info| info.hash)
-    }
-
-    /// Returns the height of a block of the chain inside the batch.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn height_of(&self, hash: &BlockHash) -> Result<Option<Height>, StoreError> {
-        self.view.height_of(hash)
     }
 
     /// Applies a block that was connected on the state inside this batch, or on an equal one.
@@ -385,17 +361,4 @@ impl<D: Disk> StateView for Batch<'_, D> {
     answer_names_from_registry!();
 }
 
-impl<D: Disk> HeaderView for Batch<'_, D> {
-    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
-        Ok(self.view.header_at(height)?)
-    }
-
-    fn last_of_version(
-        &self,
-        version: BlockVersion,
-        highest: Height,
-        lowest: Height,
-    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
-        Ok(self.view.last_of_version(version, highest, lowest)?)
-    }
-}
+answer_from_chain_view!(Batch<'_, D>);

@@ -267,3 +267,52 @@ pub(crate) fn payload_of_height(height: u32) -> u64 {
 fn height_of_payload(payload: u64) -> Option<Height> {
     payload.checked_sub(1).and_then(|height| u32::try_from(height).ok()).map(Height::new)
 }
+
+/// Answers questions about headers from the [`ChainView`] in the field `view`, by name and as
+/// [`HeaderView`](mvs_consensus::header_view::HeaderView).
+macro_rules! answer_from_chain_view {
+    ($target:ty) => {
+        impl<D: Disk> $target {
+            /// Returns the header at a height; `None` above the tip.
+            ///
+            /// # Errors
+            /// [`StoreError`] when it cannot be read.
+            pub fn header(&self, height: Height) -> Result<Option<Header>, StoreError> {
+                self.view.with_info(height, |info| info.header.clone())
+            }
+
+            /// Returns the hash of the block at a height; `None` above the tip.
+            ///
+            /// # Errors
+            /// [`StoreError`] when it cannot be read.
+            pub fn hash(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
+                self.view.with_info(height, |info| info.hash)
+            }
+
+            /// Returns the height of a block; `None` when the chain does not hold it.
+            ///
+            /// # Errors
+            /// [`StoreError`] when it cannot be read.
+            pub fn height_of(&self, hash: &BlockHash) -> Result<Option<Height>, StoreError> {
+                self.view.height_of(hash)
+            }
+        }
+
+        impl<D: Disk> HeaderView for $target {
+            fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
+                Ok(self.view.header_at(height)?)
+            }
+
+            fn last_of_version(
+                &self,
+                version: BlockVersion,
+                highest: Height,
+                lowest: Height,
+            ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
+                Ok(self.view.last_of_version(version, highest, lowest)?)
+            }
+        }
+    };
+}
+
+pub(crate) use answer_from_chain_view;

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
 use rustix::fs::{FallocateFlags, FlockOperation};
@@ -21,6 +22,9 @@ use crate::backing::{Backing, Disk, LINE_BYTES, LINE_WORDS, Line, Lines};
 
 /// Name of the file that is locked.
 const LOCK_NAME: &str = "LOCK";
+
+/// How long a lock that somebody holds is tried again.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// File systems over a network: mappings of one machine's writes are not what another wrote, and an
 /// unplugged cable is a SIGBUS. Magic numbers from `linux/magic.h` and the file systems' headers.
@@ -97,8 +101,21 @@ impl Disk for MapDisk {
             .create(true)
             .truncate(false)
             .open(self.path(LOCK_NAME))?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(DirLock { _file: file })
+        // A process that another thread is starting holds a copy of each open file until it has become a
+        // program of its own, and with it the lock of a store that was closed meanwhile.
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::AGAIN) if Instant::now() < deadline => {
+                    std::thread::sleep(LOCK_PATIENCE / 100);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                other => {
+                    other?;
+                    return Ok(DirLock { _file: file });
+                }
+            }
+        }
     }
 
     fn create(&self, name: &str, capacity: u64) -> io::Result<MapFile> {

@@ -17,7 +17,7 @@ use mvs_primitives::text::{DidName, MitSymbol, Symbol};
 
 use crate::backing::Disk;
 use crate::block_info::BlockInfo;
-use crate::chain_view::{ChainView, Tip};
+use crate::chain_view::{ChainView, Tip, answer_from_chain_view};
 use crate::codec::decode_coin;
 use crate::engine::{CoinSnapshot, Key, Lookups};
 use crate::error::StoreError;
@@ -61,30 +61,6 @@ impl<D: Disk> Snapshot<D> {
         self.view.with_info(height, BlockInfo::clone)
     }
 
-    /// Returns the header at a height; `None` above the tip.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn header(&self, height: Height) -> Result<Option<Header>, StoreError> {
-        self.view.with_info(height, |info| info.header.clone())
-    }
-
-    /// Returns the hash of the block at a height; `None` above the tip.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn hash(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
-        self.view.with_info(height, |info| info.hash)
-    }
-
-    /// Returns the height of a block; `None` when the chain does not hold it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be read.
-    pub fn height_of(&self, hash: &BlockHash) -> Result<Option<Height>, StoreError> {
-        self.view.height_of(hash)
-    }
-
     /// Returns the bytes of the block at a height, in wire form; `None` above the tip.
     ///
     /// # Errors
@@ -125,17 +101,4 @@ impl<D: Disk> StateView for Snapshot<D> {
     answer_names_from_registry!();
 }
 
-impl<D: Disk> HeaderView for Snapshot<D> {
-    fn header_at(&self, height: Height) -> Result<Option<HeaderInfo>, Fault> {
-        Ok(self.view.header_at(height)?)
-    }
-
-    fn last_of_version(
-        &self,
-        version: BlockVersion,
-        highest: Height,
-        lowest: Height,
-    ) -> Result<Option<(Height, HeaderInfo)>, Fault> {
-        Ok(self.view.last_of_version(version, highest, lowest)?)
-    }
-}
+answer_from_chain_view!(Snapshot<D>);

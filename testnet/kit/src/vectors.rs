@@ -31,6 +31,7 @@ mod hd;
 mod network;
 mod recorded;
 mod report;
+mod rows;
 mod script;
 mod signature;
 mod source;

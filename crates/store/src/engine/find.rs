@@ -18,11 +18,11 @@ use crate::layout::{record, segment};
 
 /// Look-ups in flight at a time: about as many cache lines as a core fetches at once, times the
 /// lines of one look-up.
-pub(super) const GROUP: usize = 32;
+const GROUP: usize = 32;
 
 /// Look-ups are sorted in lots of at most 2 to this power: what 64 bits have left beside a position.
 const LOT_BITS: u32 = 22;
-pub(super) const LOT: usize = 1 << LOT_BITS;
+const LOT: usize = 1 << LOT_BITS;
 
 /// The store's random numbers: attackers choose transaction ids, but do not know these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,28 @@ impl<V: std::ops::Deref<Target = [u8]>> Coin<V> {
     pub(super) fn value(&self) -> &[u8] {
         // `read_coin` has checked that the view is at least that long.
         &self.view[self.start..]
+    }
+
+    /// Puts the value into `out`: the answer to a look-up of this hash that led to this position, by the
+    /// index or not.
+    #[inline]
+    pub(super) fn found(
+        &self,
+        (hash, position, in_index): (u64, u64, bool),
+        batch: u64,
+        out: &mut Lookups,
+    ) -> Found {
+        let value_start = out.values.len();
+        out.values.extend_from_slice(self.value());
+        Found {
+            hash,
+            position,
+            digest: self.digest,
+            batch,
+            in_index,
+            value_start,
+            value_bytes: out.values.len() - value_start,
+        }
     }
 }
 
@@ -107,6 +129,46 @@ fn read_entry<D: Disk>(segment: &Segment<D>, offset: u32) -> io::Result<Option<C
     Ok(head.agrees_with(digest).then_some(Coin { key, digest, view, start }))
 }
 
+/// Looks keys up: first all positions (`locate`), then the coins (`read`) in the order in which they lie in
+/// the log, so that neighbours share the processor's look-ups of pages.
+pub(super) fn look_up<D: Disk>(
+    (segments, pace): (&SegmentSet<D>, &Paces),
+    keys: &[Key],
+    out: &mut Lookups,
+    mut locate: impl FnMut(&[Key], &mut Vec<Pending>) -> Result<(), EngineError>,
+    mut read: impl FnMut(&Key, &Pending, &mut Lookups) -> Result<Option<Found>, EngineError>,
+) -> Result<(), EngineError> {
+    let mut pending = std::mem::take(&mut out.pending);
+    let mut order = std::mem::take(&mut out.order);
+    out.values.clear();
+    out.found.clear();
+    out.found.resize(keys.len(), None);
+    // As many as fit the packed order; a block has far fewer.
+    for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
+        let start = Instant::now();
+        locate(keys, &mut pending)?;
+        sort_by_position(&pending, &mut order);
+        let located = start.elapsed();
+        pace.index.note(keys.len(), located);
+        if pace.log.is_slow() {
+            will_need_coins(segments, &order);
+        }
+        for group in Groups::of(order.len()) {
+            prefetch_coins(segments, &order[group.next]);
+            for place in &order[group.now] {
+                // Below `LOT`.
+                let number = (place & (LOT as u64 - 1)) as usize;
+                let found = read(&keys[number], &pending[number], out)?;
+                out.found[first + number] = found;
+            }
+        }
+        pace.log.note(keys.len(), start.elapsed().saturating_sub(located));
+    }
+    out.pending = pending;
+    out.order = order;
+    Ok(())
+}
+
 /// How fast look-ups have been of late.
 #[derive(Default)]
 pub(super) struct Paces {
@@ -151,7 +213,7 @@ impl Pace {
 
 /// Asks the system for the pages of coins in an order.
 #[cold]
-pub(super) fn will_need_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
+fn will_need_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
     const PAGE: u64 = 4096;
     let mut asked = None;
     for place in order {
@@ -229,7 +291,7 @@ fn in_overlay(overlay: &Overlay, step: &mut Pending) {
 
 /// Asks for the first lines of coins in an order, and for the likely places of their txids.
 #[inline]
-pub(super) fn prefetch_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
+fn prefetch_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
     for place in order {
         let position = place >> LOT_BITS;
         if let Some(segment) = segments.get(segment_of(position)) {
@@ -243,10 +305,10 @@ pub(super) fn prefetch_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
     }
 }
 
-/// Fills `order` with the numbers of the look-ups that have a position, below the positions, in their order.
-pub(super) fn sort_by_position(pending: &[Pending], order: &mut Vec<u64>) {
+/// Fills `order` with the numbers of the look-ups that may find something, below the positions, in their order.
+fn sort_by_position(pending: &[Pending], order: &mut Vec<u64>) {
     order.clear();
-    let found = (0_u64..).zip(pending).filter(|(_, step)| step.position != 0);
+    let found = (0_u64..).zip(pending).filter(|(_, step)| step.position != 0 || step.several);
     order.extend(found.map(|(number, step)| step.position << LOT_BITS | number));
     if order.len() > GROUP {
         order.sort_unstable();
@@ -264,38 +326,15 @@ pub(super) struct Finder<'a, D: Disk> {
 }
 
 impl<D: Disk> Finder<'_, D> {
-    /// Looks all keys up, many at a time: first all positions, then the coins in the order in which they lie in
-    /// the log, so that neighbours share the processor's look-ups of pages.
+    /// Looks all keys up, many at a time.
     pub(super) fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
-        let mut pending = std::mem::take(&mut out.pending);
-        let mut order = std::mem::take(&mut out.order);
-        out.values.clear();
-        out.found.clear();
-        out.found.resize(keys.len(), None);
-        // As many as fit the packed order; a block has far fewer.
-        for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
-            let start = Instant::now();
-            self.locate(keys, &mut pending)?;
-            sort_by_position(&pending, &mut order);
-            let located = start.elapsed();
-            self.pace.index.note(keys.len(), located);
-            if self.pace.log.is_slow() {
-                will_need_coins(self.segments, &order);
-            }
-            for group in Groups::of(order.len()) {
-                prefetch_coins(self.segments, &order[group.next]);
-                for place in &order[group.now] {
-                    // Below `LOT`.
-                    let number = (place & (LOT as u64 - 1)) as usize;
-                    let found = self.resolve(&keys[number], &pending[number], out)?;
-                    out.found[first + number] = found;
-                }
-            }
-            self.pace.log.note(keys.len(), start.elapsed().saturating_sub(located));
-        }
-        out.pending = pending;
-        out.order = order;
-        Ok(())
+        look_up(
+            (self.segments, self.pace),
+            keys,
+            out,
+            |keys, pending| self.locate(keys, pending),
+            |key, step, out| self.resolve(key, step, out),
+        )
     }
 
     /// Finds the positions of all keys, without reading coins.
@@ -349,7 +388,11 @@ impl<D: Disk> Finder<'_, D> {
         if !step.several {
             let coin = read_coin(self.segments, step.position)?;
             if coin.key == *key {
-                return Ok(Some(self.found(step.hash, step.position, step.in_index, &coin, out)));
+                return Ok(Some(coin.found(
+                    (step.hash, step.position, step.in_index),
+                    self.batch,
+                    out,
+                )));
             }
             if step.in_index {
                 return Ok(None);
@@ -372,7 +415,7 @@ impl<D: Disk> Finder<'_, D> {
             if let Change::Present(position) = *change {
                 let coin = read_coin(self.segments, position)?;
                 if coin.key == *key {
-                    return Ok(Some(self.found(hash, position, false, &coin, out)));
+                    return Ok(Some(coin.found((hash, position, false), self.batch, out)));
                 }
             }
         }
@@ -382,32 +425,10 @@ impl<D: Disk> Finder<'_, D> {
             }
             let coin = read_coin(self.segments, position)?;
             if coin.key == *key {
-                return Ok(Some(self.found(hash, position, true, &coin, out)));
+                return Ok(Some(coin.found((hash, position, true), self.batch, out)));
             }
         }
         Ok(None)
-    }
-
-    #[inline]
-    fn found<V: std::ops::Deref<Target = [u8]>>(
-        &self,
-        hash: u64,
-        position: u64,
-        in_index: bool,
-        coin: &Coin<V>,
-        out: &mut Lookups,
-    ) -> Found {
-        let value_start = out.values.len();
-        out.values.extend_from_slice(coin.value());
-        Found {
-            hash,
-            position,
-            digest: coin.digest,
-            batch: self.batch,
-            in_index,
-            value_start,
-            value_bytes: out.values.len() - value_start,
-        }
     }
 
     /// Whether the batch itself has made a coin of this key, given that `hash` is the key's.

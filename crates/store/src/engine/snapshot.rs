@@ -7,13 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::EngineError;
-use super::find::{
-    Groups, LOT, Paces, Seeds, hash_all, prefetch_coins, read_coin, sort_by_position,
-    will_need_coins,
-};
+use super::find::{Groups, Paces, Seeds, hash_all, look_up, read_coin};
 use super::log::SegmentSet;
 use super::table::{Table, TableView, Touched};
 use super::types::{Found, Key, Lookups, Pending, Tip};
@@ -248,48 +244,16 @@ impl<D: Disk> CoinSnapshot<D> {
     /// a change of the index.
     pub fn find(&self, keys: &[Key], out: &mut Lookups) -> Result<(), EngineError> {
         let shared = &*self.held.shared;
-        let mut pending = std::mem::take(&mut out.pending);
-        let mut order = std::mem::take(&mut out.order);
-        out.values.clear();
-        out.found.clear();
-        out.found.resize(keys.len(), None);
-        for (keys, first) in keys.chunks(LOT).zip((0..).step_by(LOT)) {
-            self.not_torn()?;
-            let start = Instant::now();
-            self.locate(keys, &mut pending)?;
-            shared.pace.index.note(keys.len(), start.elapsed());
-            // After the index was read: whatever changed it before that is in these layers.
-            let layers = self.layers()?;
-            self.not_torn()?;
-            for step in pending.iter_mut().filter(|_| !layers.is_empty()) {
-                step.several |=
-                    layers.iter().any(|layer| !shared.changes_in(layer, step.hash).is_empty());
-            }
-            for (i, step) in pending.iter().enumerate().filter(|(_, step)| step.several) {
-                out.found[first + i] = self.resolve_slowly(&keys[i], step.hash, out)?;
-            }
-            sort_by_position(&pending, &mut order);
-            let start = Instant::now();
-            if shared.pace.log.is_slow() {
-                will_need_coins(&self.segments, &order);
-            }
-            for group in Groups::of(order.len()) {
-                prefetch_coins(&self.segments, &order[group.next]);
-                for place in &order[group.now] {
-                    // Below `LOT`.
-                    let number = (place & (LOT as u64 - 1)) as usize;
-                    let step = &pending[number];
-                    if !step.several {
-                        let found = self.read(&keys[number], step.hash, step.position, out)?;
-                        out.found[first + number] = found;
-                    }
-                }
-            }
-            shared.pace.log.note(keys.len(), start.elapsed());
-        }
-        out.pending = pending;
-        out.order = order;
-        Ok(())
+        look_up(
+            (&self.segments, &shared.pace),
+            keys,
+            out,
+            |keys, pending| self.locate(keys, pending),
+            |key, step, out| match step.several {
+                false => self.read(key, step.hash, step.position, out),
+                true => self.resolve_slowly(key, step.hash, out),
+            },
+        )
     }
 
     fn not_torn(&self) -> Result<(), EngineError> {
@@ -300,8 +264,9 @@ impl<D: Disk> CoinSnapshot<D> {
         }
     }
 
-    /// Finds what the present index has for all keys.
+    /// Finds what the present index has for all keys, and which of them were touched since.
     fn locate(&self, keys: &[Key], pending: &mut Vec<Pending>) -> Result<(), EngineError> {
+        self.not_torn()?;
         let shared = &*self.held.shared;
         hash_all(&shared.seeds, keys, pending);
         if shared.pace.index.is_slow() {
@@ -318,6 +283,13 @@ impl<D: Disk> CoinSnapshot<D> {
                     step.position = position;
                 })?;
             }
+        }
+        // After the index was read: whatever changed it before that is in these layers.
+        let layers = self.layers()?;
+        self.not_torn()?;
+        for step in pending.iter_mut().filter(|_| !layers.is_empty()) {
+            let mut lists = layers.iter().map(|layer| shared.changes_in(layer, step.hash));
+            step.several |= lists.any(|changes| !changes.is_empty());
         }
         Ok(())
     }
@@ -376,16 +348,6 @@ impl<D: Disk> CoinSnapshot<D> {
         if coin.key != *key {
             return Ok(None);
         }
-        let value_start = out.values.len();
-        out.values.extend_from_slice(coin.value());
-        Ok(Some(Found {
-            hash,
-            position,
-            digest: coin.digest,
-            batch: 0,
-            in_index: true,
-            value_start,
-            value_bytes: out.values.len() - value_start,
-        }))
+        Ok(Some(coin.found((hash, position, true), 0, out)))
     }
 }

@@ -5,27 +5,24 @@ use mvs_consensus::attachment::attenuation::{AttenuationError, AttenuationModel,
 use mvs_primitives::amount::AssetAmount;
 use serde_json::Value;
 
+use super::Kind;
 use super::fields::{get, has_any, to_number};
-use super::report::{Case, Report};
-use super::{Claim, Kind};
+use super::report::Case;
+use super::rows::{CheckRow, Rows};
 
-pub(super) const KIND: Kind = Kind { name: "attenuation", detect, check };
+pub(super) const KIND: Kind = Kind {
+    name: "attenuation",
+    detect: |value| ROWS.claim(value),
+    check: |value, report| ROWS.check(value, report),
+};
+
+const ROWS: Rows = Rows { lists: VERDICTS, row: row_check, in_list: check_verdict };
 
 /// Lists whose rows look alike: only the name of the list tells what was asked.
 const VERDICTS: &[&str] = &["format_ok", "initial_check", "running_check"];
 
-fn detect(value: &Value) -> Claim {
-    if VERDICTS.iter().any(|name| value.get(name).is_some_and(Value::is_array)) {
-        Claim::Members(VERDICTS)
-    } else if row_check(value).is_some() {
-        Claim::Whole
-    } else {
-        Claim::Nothing
-    }
-}
-
 /// Tells what a row by itself is by its keys.
-fn row_check(row: &Value) -> Option<fn(&Value, &mut Case)> {
+fn row_check(row: &Value) -> Option<CheckRow> {
     let has = |keys: &[&str]| keys.iter().all(|key| get(row, key).is_some());
     if has(&["model_param", "diff_height"]) {
         Some(check_available)
@@ -37,18 +34,6 @@ fn row_check(row: &Value) -> Option<fn(&Value, &mut Case)> {
         Some(check_lone_verdict)
     } else {
         None
-    }
-}
-
-fn check(value: &Value, report: &mut Report) {
-    if let Some(check) = row_check(value) {
-        return report.case("", |case| check(value, case));
-    }
-    for asked in VERDICTS {
-        let rows = get(value, asked).and_then(Value::as_array);
-        for (index, row) in rows.into_iter().flatten().enumerate() {
-            report.case(&format!(".{asked}[{index}]"), |case| check_verdict(asked, row, case));
-        }
     }
 }
 

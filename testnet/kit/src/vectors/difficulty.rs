@@ -13,12 +13,19 @@ use mvs_primitives::height::Height;
 use mvs_primitives::time::Timestamp;
 use serde_json::Value;
 
+use super::Kind;
 use super::fields::{get, has_any, text, to_number};
 use super::network::params;
-use super::report::{Case, Report};
-use super::{Claim, Kind};
+use super::report::Case;
+use super::rows::{CheckRow, Rows};
 
-pub(super) const KIND: Kind = Kind { name: "difficulty", detect, check };
+pub(super) const KIND: Kind = Kind {
+    name: "difficulty",
+    detect: |value| ROWS.claim(value),
+    check: |value, report| ROWS.check(value, report),
+};
+
+const ROWS: Rows = Rows { lists: FORMULAS, row: row_check, in_list: check_retarget };
 
 /// Lists whose rows look alike: only the name of the list tells the formula.
 const FORMULAS: &[&str] = &["v1_pow", "v2_pow", "v2_pos"];
@@ -28,18 +35,8 @@ const FORMULA_KEYS: &[&str] = &["formula", "rule"];
 /// A timestamp in the middle of the range, so that intervals may go either way from it.
 const BASE_SECS: u32 = 1_500_000_000;
 
-fn detect(value: &Value) -> Claim {
-    if FORMULAS.iter().any(|name| value.get(name).is_some_and(Value::is_array)) {
-        Claim::Members(FORMULAS)
-    } else if row_check(value).is_some() {
-        Claim::Whole
-    } else {
-        Claim::Nothing
-    }
-}
-
 /// Tells what a row by itself is by its keys.
-fn row_check(row: &Value) -> Option<fn(&Value, &mut Case)> {
+fn row_check(row: &Value) -> Option<CheckRow> {
     let has = |keys: &[&str]| keys.iter().all(|key| get(row, key).is_some());
     if has(&["prev_bits", "expected_bits"]) {
         Some(check_named_formula)
@@ -53,18 +50,6 @@ fn row_check(row: &Value) -> Option<fn(&Value, &mut Case)> {
         Some(check_observed)
     } else {
         None
-    }
-}
-
-fn check(value: &Value, report: &mut Report) {
-    if let Some(check) = row_check(value) {
-        return report.case("", |case| check(value, case));
-    }
-    for formula in FORMULAS {
-        let rows = get(value, formula).and_then(Value::as_array);
-        for (index, row) in rows.into_iter().flatten().enumerate() {
-            report.case(&format!(".{formula}[{index}]"), |case| check_retarget(formula, row, case));
-        }
     }
 }
 
