@@ -561,8 +561,16 @@ mod tests {
         let (path, disk) = folder("lock");
         let lock = disk.lock().unwrap();
         assert_eq!(disk.lock().unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        drop(lock);
+        // Let go while another waits: by a process that is being started, say.
+        let (waits, told) = std::sync::mpsc::channel();
+        let holder = std::thread::spawn(move || {
+            told.recv().unwrap();
+            std::thread::sleep(LOCK_PATIENCE / 20);
+            drop(lock);
+        });
+        waits.send(()).unwrap();
         disk.lock().unwrap();
+        holder.join().unwrap();
         assert_ne!(disk.random().unwrap(), disk.random().unwrap());
         fs::remove_dir_all(path).unwrap();
     }
