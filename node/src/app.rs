@@ -10,14 +10,18 @@
 //! | 4 | the store is damaged, or belongs to another network or format |
 //! | 5 | the disk failed or is full |
 //! | 6 | `check` found something wrong, or `import` met a block that is refused |
+//! | 7 | `cli`: the node answered with an error |
+//! | 8 | `cli`: no node answers, or it does not let us in |
 //! | 130 | ended by the third Ctrl-C, without a clean stop |
 
 mod args;
+mod cli;
 mod exit;
 mod files;
 mod maintenance;
 mod mine;
 mod progress;
+mod rpc;
 mod run;
 mod setup;
 mod signals;
@@ -55,6 +59,8 @@ fn dispatch(invocation: args::Invocation) -> anyhow::Result<()> {
             files::export(&effective.config, &file, first, last)
         }
         args::Command::Import { file } => files::import(&effective.config, &file),
+        args::Command::Cli(order) => cli::run(&effective.config, &order),
+        args::Command::RpcUser { name, grant } => rpc::make_user(&name, grant),
         args::Command::Spec(order) => spec::run(&effective.config, order),
     }
 }

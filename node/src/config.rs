@@ -136,6 +136,9 @@ settings! {
         /// Folder for everything that the node keeps. By default one of the platform's convention,
         /// with the name of the network.
         data_dir: Option<PathBuf> = None,
+        /// Whether transactions and addresses are kept in an index, which explorers and exchanges need. It
+        /// is built at the next start, which takes a while on a long chain; once built it is kept.
+        index: bool = false,
         /// How many blocks can be taken back in a reorganisation.
         undo_horizon: u32 = 10_000,
         /// Threads that verify seals, bodies and scripts; 0 takes one for each core.
@@ -186,18 +189,36 @@ settings! {
         mine: Option<String> = None,
         /// Milliseconds between two such blocks, at least.
         mine_interval_ms: u32 = 1_000,
+        /// Address that work for other programs pays when they name none.
+        payout: Option<String> = None,
+    }
+    /// Questions of other programs, and of `mvs-node cli`: JSON-RPC, WebSocket, metrics and health on one
+    /// port.
+    rpc: RpcConfig {
+        /// Addresses to answer on. By default this machine alone, at port 8820 (mainnet), 18820 (testnet) or
+        /// 28820 (others); an empty list answers nowhere.
+        rpc_listen: Option<Vec<SocketAddr>> = None,
+        /// Whether a file `.cookie` in the data folder lets whoever may read it do everything. It is made
+        /// anew at each start.
+        rpc_cookie: bool = true,
+        /// File with users, each line made by `mvs-node rpc-user`.
+        rpc_users: Option<PathBuf> = None,
+        /// Names under which the node may be asked, beside localhost and bare addresses.
+        rpc_hosts: Vec<String> = Vec::new(),
+        /// Origins of web pages that may ask the node, as "https://example.org".
+        rpc_origins: Vec<String> = Vec::new(),
     }
     /// Logs, on standard error and in files in the data folder.
     log: LogConfig {
         /// What is logged: "error", "warn", "info", "debug", "trace", or a list such as
-        /// "info,p2p=debug". The areas are chain, p2p and app.
+        /// "info,p2p=debug". The areas are chain, p2p, rpc and app.
         log: String = "info".to_owned(),
         /// Whether logs are also written to files.
         log_files: bool = true,
         /// Bytes at which a new file is begun; four are kept.
         log_file_size: Bytes = Bytes::new(16 << 20),
     }
-    /// Numbers and health for programs: `/metrics`, `/healthy`, `/ready` by HTTP, without a password.
+    /// A second port with `/metrics`, `/healthy` and `/ready` alone, which are also on the RPC port.
     metrics: MetricsConfig {
         /// Address to answer on; a loopback address, or nothing to switch it off.
         metrics_listen: Option<SocketAddr> = None,

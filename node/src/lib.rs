@@ -4,7 +4,8 @@
 //! app ──▶ chain (owner) ──▶ store, consensus      config, telemetry
 //!  │        │  ├─ sync (what to ask of whom)
 //!  │        │  ├─ mempool, mining
-//!  └──▶ p2p ┘
+//!  ├──▶ p2p ┘      ▲
+//!  └──▶ rpc ───────┘ (snapshots, and questions to the owner)
 //! ```
 
 pub mod app;
@@ -13,5 +14,6 @@ pub mod config;
 pub mod mempool;
 pub mod mining;
 pub mod p2p;
+pub mod rpc;
 pub mod sync;
 pub mod telemetry;

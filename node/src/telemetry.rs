@@ -15,6 +15,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, reload};
 
 pub use gate::Gate;
 pub use log_file::LogFile;
@@ -34,17 +35,36 @@ pub enum LogError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Nothing is logged any more.
+    #[error("logs have ended")]
+    Gone,
     /// It was done before.
     #[error("logs are set up already")]
     Twice,
+}
+
+/// Changes what is logged while the program runs.
+#[derive(Debug, Clone)]
+pub struct LogControl(reload::Handle<Targets, Registry>);
+
+impl LogControl {
+    /// Takes another filter from now on.
+    ///
+    /// # Errors
+    /// [`LogError::Filter`], or [`LogError::Gone`] when nothing is logged any more.
+    pub fn set(&self, filter: &str) -> Result<(), LogError> {
+        let filter: Targets = filter.parse()?;
+        self.0.reload(filter).map_err(|_| LogError::Gone)
+    }
 }
 
 /// Starts to log: to standard error, and to a file of at most so many bytes if one is given.
 ///
 /// # Errors
 /// [`LogError`].
-pub fn start_logs(filter: &str, file: Option<(&Path, u64)>) -> Result<(), LogError> {
+pub fn start_logs(filter: &str, file: Option<(&Path, u64)>) -> Result<LogControl, LogError> {
     let filter: Targets = filter.parse()?;
+    let (filter, control) = reload::Layer::new(filter);
     let file = match file {
         None => None,
         Some((path, bytes)) => {
@@ -61,5 +81,6 @@ pub fn start_logs(filter: &str, file: Option<(&Path, u64)>) -> Result<(), LogErr
         Some(file) => registry.with(lines.with_writer(std::io::stderr.and(file))).try_init(),
         None => registry.with(lines.with_writer(std::io::stderr)).try_init(),
     };
-    started.map_err(|_| LogError::Twice)
+    started.map_err(|_| LogError::Twice)?;
+    Ok(LogControl(control))
 }

@@ -74,7 +74,7 @@ fn two_halves_meet_again() {
                 ChainEvent::Connected { block } => {
                     heights.push(i64::from(block.header().height().value()));
                 }
-                ChainEvent::Loose { .. } => {}
+                ChainEvent::Loose { .. } | ChainEvent::Dropped { .. } => {}
             }
         }
         heights.last() == Some(&95)

@@ -1,6 +1,7 @@
 //! The program itself, as processes on loopback.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure")]
 
+#[expect(dead_code, reason = "each test program uses a part of the helpers")]
 mod processes {
     pub(crate) mod program;
 }

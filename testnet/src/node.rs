@@ -330,6 +330,8 @@ impl Node {
         command.args(["--listen".to_owned(), self.address().to_string()]);
         command.args(["--listen".to_owned(), self.address_v6().to_string()]);
         command.args(["--metrics-listen".to_owned(), self.http.to_string()]);
+        // Nobody asks these nodes anything; a scenario that does names a port.
+        command.args(["--rpc-listen", ""]);
         for peer in &self.setup.connect {
             command.args(["--connect".to_owned(), peer.to_string()]);
         }

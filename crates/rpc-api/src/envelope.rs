@@ -180,7 +180,9 @@ impl<T: Serialize> Serialize for Response<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Id, Incoming, MAX_BATCH, MAX_BODY_BYTES, MAX_DEPTH, Refused, Request, Response, read};
+    use super::{
+        Id, Incoming, MAX_BATCH, MAX_BODY_BYTES, MAX_DEPTH, Refused, Request, Response, read,
+    };
     use crate::error::{ErrorCode, RpcError};
 
     fn single(body: &str) -> Result<Request, Refused> {
@@ -200,7 +202,8 @@ mod tests {
         assert_eq!((read.id, read.method.as_str()), (Some(Id::Text("a".to_owned())), "m"));
         let read = single(r#" {"jsonrpc":"2.0","method":"m","params":[1]}"#).unwrap();
         assert_eq!(read.id, None);
-        let Incoming::Batch(all) = super::read(br#"[{"jsonrpc":"2.0","id":1,"method":"m"}, 7]"#).unwrap()
+        let Incoming::Batch(all) =
+            super::read(br#"[{"jsonrpc":"2.0","id":1,"method":"m"}, 7]"#).unwrap()
         else {
             panic!("a batch")
         };

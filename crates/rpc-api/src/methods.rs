@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use crate::error::{ErrorCode, RpcError};
 use crate::introspect::fields_of;
+use crate::types::Nothing;
 use crate::types::address::{
     AddressBalance, AddressBalanceParams, AddressHistory, AddressHistoryParams, AddressUnspent,
     AddressUnspentParams,
 };
 use crate::types::chain::{
-    BlockAnswer, BlockParams, BlockStatistics, ChainDigest, ChainTip, CoinAnswer, CoinParams, Header,
-    ShowBlockParams, TransactionAnswer, TransactionParams,
+    BlockAnswer, BlockParams, BlockStatistics, ChainDigest, ChainTip, CoinAnswer, CoinParams,
+    Header, ShowBlockParams, TransactionAnswer, TransactionParams,
 };
 use crate::types::control::{ControlHelpParams, ControlLogParams, ControlStatus};
 use crate::types::mempool::{
@@ -33,7 +34,6 @@ use crate::types::network::{
     NetworkPeers, NetworkTraffic,
 };
 use crate::types::subscription::{EventSubscribeParams, EventUnsubscribeParams, Subscribed};
-use crate::types::Nothing;
 
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -284,7 +284,8 @@ impl Method {
         let mut usage = self.name().to_owned();
         for parameter in self.parameters() {
             let is_required = required.iter().any(|name| name == parameter);
-            let shown = if is_required { (*parameter).to_owned() } else { format!("[{parameter}]") };
+            let shown =
+                if is_required { (*parameter).to_owned() } else { format!("[{parameter}]") };
             usage.push(' ');
             usage.push_str(&shown);
         }

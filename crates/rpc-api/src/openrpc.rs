@@ -59,9 +59,10 @@ fn describe(method: Method, params: &Value, answer: Value) -> Value {
         .collect();
     let doc = tidy(method.doc());
     let summary = doc.split(". ").next().unwrap_or_default().trim_end_matches('.');
-    let errors = COMMON_ERRORS.iter().chain(method.errors()).map(|code| {
-        json!({ "code": code.number(), "message": code.name() })
-    });
+    let errors = COMMON_ERRORS
+        .iter()
+        .chain(method.errors())
+        .map(|code| json!({ "code": code.number(), "message": code.name() }));
     json!({
         "name": method.name(),
         "summary": summary,

@@ -19,6 +19,7 @@ mod consensus;
 mod json;
 mod p2p;
 mod pow;
+mod rpc;
 mod rules;
 mod script;
 mod store;
@@ -70,6 +71,7 @@ pub const TARGETS: &[Target] = &[
     target("keystore_header", wallet::keystore_header, 2048),
     target("p2p_frames", p2p::frames, 4096),
     target("p2p_session", p2p::session, 4096),
+    target("rpc_envelope", rpc::envelope, 4096),
 ];
 
 /// Runs the target of that name.

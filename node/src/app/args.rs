@@ -7,6 +7,7 @@ use mvs_primitives::height::Height;
 
 use super::Exit;
 use crate::config::{ConfigError, Effective, FIELDS, Source};
+use crate::rpc::Grant;
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -23,8 +24,25 @@ pub(super) enum Command {
     Export { file: PathBuf, first: Height, last: Option<Height> },
     /// Read blocks from a file.
     Import { file: PathBuf },
+    /// Ask a running node.
+    Cli(CliOrder),
+    /// Make a user of the RPC.
+    RpcUser { name: String, grant: Grant },
     /// Something about chain specs.
     Spec(SpecOrder),
+}
+
+/// `cli ...`
+#[derive(Debug)]
+pub(super) struct CliOrder {
+    /// Name of the method.
+    pub(super) method: String,
+    /// Its parameters: in order, or each as `name=value`.
+    pub(super) params: Vec<String>,
+    /// Print the answer as JSON.
+    pub(super) is_json: bool,
+    /// A user other than the cookie; the password is in the variable `RPC_PASSWORD`.
+    pub(super) user: Option<String>,
 }
 
 /// `chain-spec ...`
@@ -65,6 +83,19 @@ pub(super) fn read() -> Result<Invocation, Exit> {
             last: sub.get_one("to").copied().map(Height::new),
         },
         Some(("import", sub)) => Command::Import { file: path(sub, "file") },
+        Some(("cli", sub)) => Command::Cli(CliOrder {
+            method: sub.get_one::<String>("method").cloned().unwrap_or_default(),
+            params: sub
+                .get_many::<String>("params")
+                .map(|all| all.cloned().collect())
+                .unwrap_or_default(),
+            is_json: sub.get_flag("json"),
+            user: sub.get_one::<String>("user").cloned(),
+        }),
+        Some(("rpc-user", sub)) => Command::RpcUser {
+            name: sub.get_one::<String>("name").cloned().unwrap_or_default(),
+            grant: sub.get_one("right").copied().unwrap_or(Grant::Read),
+        },
         Some(("chain-spec", sub)) => Command::Spec(match sub.subcommand() {
             Some(("validate", sub)) => SpecOrder::Validate { file: path(sub, "file") },
             Some(("create", sub)) => SpecOrder::Create {
@@ -161,7 +192,7 @@ fn command() -> clap::Command {
             "Settings come from flags, environment variables (MVSNODE_...), the file, and \
              defaults, in this order. `mvs-node config` shows each with its origin.\n\
              Exit codes: 0 done, 1 failed, 2 usage, 3 data folder in use, 4 store damaged, 5 disk, \
-             6 check or import found something wrong, 130 ended by force.",
+             6 check or import found something wrong, 7 and 8 see `cli`, 130 ended by force.",
         )
         .arg(
             Arg::new("config")
@@ -193,7 +224,52 @@ fn command() -> clap::Command {
                 .about("Reads blocks from a file, and judges them as if a peer had sent them")
                 .arg(file("The file, plain or gzip; standard input if it is -")),
         )
+        .subcommand(cli_command())
+        .subcommand(user_command())
         .subcommand(spec)
+}
+
+fn cli_command() -> clap::Command {
+    clap::Command::new("cli")
+        .about("Asks a running node; `cli control_help` lists the methods")
+        .after_help(
+            "The node is found by the data folder (its cookie) and by --rpc-listen.\n\
+             Exit codes: 0 answered, 2 usage, 7 the node answered with an error, 8 no node answers.",
+        )
+        .arg(Arg::new("method").value_name("METHOD").required(true).help("Name of the method"))
+        .arg(
+            Arg::new("params")
+                .value_name("VALUE")
+                .num_args(0..)
+                .allow_negative_numbers(true)
+                .help("Parameters in order, or each as NAME=VALUE"),
+        )
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Prints the answer as JSON"),
+        )
+        .arg(
+            Arg::new("user")
+                .long("user")
+                .value_name("NAME")
+                .help("Asks as this user, with the password of the variable RPC_PASSWORD"),
+        )
+}
+
+fn user_command() -> clap::Command {
+    let rights = |text: &str| Grant::from_name(text).ok_or("one of read, mine, all");
+    clap::Command::new("rpc-user")
+        .about("Reads a password from standard input and prints a line for the file rpc_users")
+        .arg(Arg::new("name").value_name("NAME").required(true).help("Name of the user"))
+        .arg(
+            Arg::new("right")
+                .value_name("RIGHT")
+                .required(true)
+                .value_parser(rights)
+                .help("read, mine or all"),
+        )
 }
 
 fn setting_flags() -> Vec<Arg> {

@@ -6,9 +6,11 @@ use mvs_consensus::params::chain_spec::ChainSpecError;
 use mvs_store::StoreError;
 use mvs_store::engine::EngineError;
 
+use super::cli::CliError;
 use crate::chain::core::ChainError;
 use crate::chain::import::ImportError;
 use crate::config::ConfigError;
+use crate::rpc::{AuthError, UserError};
 
 /// How the program ends; see the table in [`crate::app`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub enum Exit {
     Disk,
     /// 6
     Wrong,
+    /// 7
+    Refused,
+    /// 8
+    Unreachable,
 }
 
 /// `check` found something wrong.
@@ -58,10 +64,24 @@ impl Exit {
                     _ => Self::Wrong,
                 };
             }
+            if let Some(error) = cause.downcast_ref::<CliError>() {
+                return match error {
+                    CliError::Usage(_) => Self::Usage,
+                    CliError::Refused(_) => Self::Refused,
+                    CliError::Unreachable { .. } | CliError::Credentials { .. } => {
+                        Self::Unreachable
+                    }
+                    CliError::Strange(_) => Self::Failed,
+                };
+            }
             if cause.is::<CheckFailed>() {
                 return Self::Wrong;
             }
-            if cause.is::<ConfigError>() || cause.is::<ChainSpecError>() {
+            let is_usage = cause.is::<ConfigError>()
+                || cause.is::<ChainSpecError>()
+                || cause.is::<UserError>()
+                || matches!(cause.downcast_ref(), Some(AuthError::Nobody));
+            if is_usage {
                 return Self::Usage;
             }
         }
@@ -86,6 +106,8 @@ impl Exit {
             Self::Damaged => 4,
             Self::Disk => 5,
             Self::Wrong => 6,
+            Self::Refused => 7,
+            Self::Unreachable => 8,
         }
     }
 }

@@ -1,18 +1,23 @@
 //! `run`: the node.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mvs_consensus::params::Params;
+use mvs_store::StoreError;
+use mvs_store::mmap::MapDisk;
 use tokio::sync::mpsc;
 
 use super::mine::Miner;
-use super::progress::SyncProgress;
+use super::progress::{Counter, Report as _, SyncProgress};
+use super::rpc;
 use super::setup::Setup;
 use super::signals::{self, Awaited};
 use super::web;
 use crate::chain::command::{ChainHandle, Command};
+use crate::chain::core::{ChainCore, ChainError};
 use crate::chain::owner::{Owner, OwnerConfig};
 use crate::chain::stop::Stop;
 use crate::config::{Config, Effective};
@@ -21,6 +26,7 @@ use crate::p2p::api::NetworkEvent;
 use crate::p2p::codec::Magic;
 use crate::p2p::network::Network;
 use crate::p2p::peers::{NetworkConfig, Started};
+use crate::rpc::Context;
 
 /// How often the owner is told that time passes.
 const TICK: Duration = Duration::from_millis(100);
@@ -32,11 +38,12 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     let config = &effective.config;
     let setup = Setup::new(config)?;
-    setup.start_logs(config)?;
+    let logs = setup.start_logs(config)?;
     tracing::info!(target: "app", version = env!("CARGO_PKG_VERSION"), network = setup.params.name,
         data_dir = %setup.data_dir.display(), "starting");
     let miner = Miner::new(&config.mining, &setup.params)?;
-    let (core, report) = setup.open(config)?;
+    let payout = rpc::payout(&config.mining, &setup.params)?;
+    let (mut core, report) = setup.open(config)?;
     tracing::info!(target: "app", height = %report.tip.height, tip = %report.tip.hash,
         clean = report.clean, replayed = report.replayed_commits, took = ?report.took, "chain open");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -46,6 +53,11 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let (stop, awaited) = (Stop::new(), Awaited::default());
+    runtime.spawn(signals::watch(stop.clone(), awaited.clone()));
+    if config.chain.index && !build_index(&mut core, &stop, &awaited)? {
+        return Ok(core.close()?);
+    }
+    let port = runtime.block_on(rpc::Port::open(config, &setup))?;
     let network_config = network_config(config, &setup);
     let metrics = config.metrics.metrics_listen;
     let Started { network, events, listening } = {
@@ -57,10 +69,15 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     }
     let (owner, chain) =
         Owner::new(core, owner_config(config, &setup), network.clone(), stop.clone());
-    runtime.spawn(signals::watch(stop.clone(), awaited.clone()));
     runtime.spawn(forward(events, chain.clone()));
     runtime.spawn(tick(chain.clone(), stop.clone()));
     let shown = runtime.spawn(show(chain.clone(), stop.clone()));
+    {
+        let _inside = runtime.enter();
+        let (chain, network) = (chain.clone(), network.clone());
+        let params = Arc::clone(&setup.tools.params);
+        port.serve(Context::new(chain, network, params, stop.clone(), logs, payout));
+    }
     if let Some(address) = metrics {
         let listener = runtime.block_on(web::listen(address))?;
         tracing::info!(target: "app", address = %listener.local_addr()?, "metrics");
@@ -89,6 +106,26 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     }
     tracing::info!(target: "app", "stopped");
     Ok(())
+}
+
+/// Brings the index of transactions and addresses to the tip; `false` when the node is to stop.
+fn build_index(
+    core: &mut ChainCore<MapDisk>,
+    stop: &Stop,
+    awaited: &Awaited,
+) -> anyhow::Result<bool> {
+    awaited.set("the index: the part that is being written");
+    let mut counter = Counter::new("index", None);
+    let built = core.build_index(&mut |progress| {
+        counter.set(progress.done);
+        !stop.is_set()
+    });
+    counter.finish();
+    match built {
+        Ok(()) => Ok(true),
+        Err(ChainError::Store(StoreError::Cancelled)) => Ok(false),
+        Err(error) => Err(error).context("the index cannot be built"),
+    }
 }
 
 fn network_config(config: &Config, setup: &Setup) -> NetworkConfig {

@@ -16,7 +16,7 @@ use crate::chain::core::{ChainCore, Tools};
 use crate::chain::index::Limits;
 use crate::chain::verify::VerifyPool;
 use crate::config::{Config, ConfigError, Effective};
-use crate::telemetry;
+use crate::telemetry::{self, LogControl};
 
 /// Light caches of ethash that are held: the present epoch, the next, and one that a side branch
 /// needs.
@@ -99,7 +99,7 @@ impl Setup {
         Ok(Self { params, data_dir, tools })
     }
 
-    pub(super) fn start_logs(&self, config: &Config) -> anyhow::Result<()> {
+    pub(super) fn start_logs(&self, config: &Config) -> anyhow::Result<LogControl> {
         let path = self.data_dir.join("node.log");
         let file = config.log.log_files.then(|| (path.as_path(), config.log.log_file_size.get()));
         Ok(telemetry::start_logs(&config.log.log, file)?)

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use mvs_primitives::amount::Amount;
 use mvs_primitives::block::Block;
 use mvs_primitives::hash::{BlockHash, MixHash, SealHash, TxId};
 use mvs_primitives::height::Height;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::events::{ChainEvent, TipView};
-use crate::mempool::{LooseTx, MempoolStats, Reject};
+use crate::mempool::{Entry, FeeRate, LooseTx, Mempool, MempoolStats, Reject};
 use crate::mining::{Payout, SubmitError, TemplateError, WorkTemplate};
 use crate::p2p::api::NetworkEvent;
 use crate::p2p::message::RawBlock;
@@ -71,11 +72,161 @@ pub enum Command {
         /// Gets the answer.
         reply: oneshot::Sender<Vec<TxId>>,
     },
+    /// Asks for an entry of the pool.
+    PoolEntry {
+        /// Its id.
+        txid: TxId,
+        /// Gets the answer.
+        reply: oneshot::Sender<Option<PoolEntry>>,
+    },
+    /// Asks for a part of the pool.
+    PoolPage {
+        /// Which.
+        ask: PageAsk,
+        /// Gets the answer; `None` when there is no such place.
+        reply: oneshot::Sender<Option<PoolPage>>,
+    },
+    /// Asks what would become of a transaction.
+    TestTx {
+        /// The transaction.
+        tx: LooseTx,
+        /// Gets fee and bytes, or why it would be refused.
+        reply: TestReply,
+    },
+    /// Asks which rate leaves so many bytes ahead.
+    RateBehind {
+        /// Bytes.
+        bytes: u64,
+        /// Gets the answer.
+        reply: oneshot::Sender<RateAhead>,
+    },
     /// Asks for numbers about the pool.
     PoolStats {
         /// Gets the answer.
         reply: oneshot::Sender<MempoolStats>,
     },
+}
+
+/// Whoever waits for the verdict on a transaction that is only tested.
+pub type TestReply = oneshot::Sender<Result<(Amount, u64), TxRefusal>>;
+
+/// An entry of the pool, as it was when it was asked for.
+#[derive(Debug, Clone)]
+pub struct PoolEntry {
+    /// The transaction.
+    pub tx: LooseTx,
+    /// Its fee.
+    pub fee: Amount,
+    /// Bytes that it counts.
+    pub bytes: u64,
+    /// Its rate.
+    pub rate: FeeRate,
+    /// When this node first saw it, in Unix seconds.
+    pub first_seen_secs: u64,
+    /// Height of the tip when it entered.
+    pub entered_at: Height,
+    /// Transactions that it needs, itself included.
+    pub ancestors: u32,
+    /// Transactions that need it, itself included.
+    pub descendants: u32,
+    /// Its parents in the pool.
+    pub parents: Vec<TxId>,
+    /// Its children in the pool.
+    pub children: Vec<TxId>,
+}
+
+impl PoolEntry {
+    /// Copies an entry.
+    pub fn of(pool: &Mempool, entry: &Entry) -> Self {
+        Self {
+            tx: entry.tx().clone(),
+            fee: entry.fee(),
+            bytes: entry.bytes(),
+            rate: entry.rate(),
+            first_seen_secs: entry.first_seen_secs(),
+            entered_at: entry.entered_at(),
+            ancestors: entry.ancestors().count,
+            descendants: entry.descendants().count,
+            parents: pool.parents(entry),
+            children: pool.children(entry),
+        }
+    }
+}
+
+/// Which part of the pool is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageAsk {
+    /// Begin behind this one.
+    pub after: Option<TxId>,
+    /// Most entries.
+    pub limit: usize,
+    /// With all that is known of each; else the ids alone.
+    pub is_full: bool,
+}
+
+/// A part of the pool, parents before children.
+#[derive(Debug, Clone)]
+pub struct PoolPage {
+    /// Numbers about the whole.
+    pub stats: MempoolStats,
+    /// The ids.
+    pub ids: Vec<TxId>,
+    /// The entries, if they were asked for.
+    pub entries: Vec<PoolEntry>,
+    /// There are more.
+    pub has_more: bool,
+}
+
+impl PoolPage {
+    /// Copies a part of the pool; `None` when it should begin behind one that is not there.
+    pub fn of(pool: &Mempool, ask: &PageAsk, now_secs: u64) -> Option<Self> {
+        let all = pool.in_order();
+        let start = match ask.after {
+            None => 0,
+            Some(after) => all.iter().position(|entry| entry.txid() == after)?.saturating_add(1),
+        };
+        let rest = all.get(start..).unwrap_or_default();
+        let shown = rest.get(..ask.limit.min(rest.len())).unwrap_or_default();
+        let entries = match ask.is_full {
+            true => shown.iter().map(|entry| PoolEntry::of(pool, entry)).collect(),
+            false => Vec::new(),
+        };
+        Some(Self {
+            stats: pool.stats(now_secs),
+            ids: shown.iter().map(|entry| entry.txid()).collect(),
+            entries,
+            has_more: rest.len() > shown.len(),
+        })
+    }
+}
+
+/// Which rate leaves so many bytes of the pool ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateAhead {
+    /// The rate.
+    pub rate: FeeRate,
+    /// The least that the pool takes now.
+    pub floor: FeeRate,
+    /// Bytes that pay more.
+    pub ahead_bytes: u64,
+}
+
+impl RateAhead {
+    /// Looks through the pool, best first.
+    pub fn of(pool: &Mempool, bytes: u64, now_secs: u64) -> Self {
+        let floor = pool.floor_rate(now_secs);
+        let mut ahead_bytes = 0u64;
+        for (rate, size) in pool.rates() {
+            let next = ahead_bytes.saturating_add(size);
+            if next > bytes {
+                // A thousandth of a unit more than who would still be behind.
+                let rate = rate.plus(FeeRate::from_units_per_million_bytes(1_000)).max(floor);
+                return Self { rate, floor, ahead_bytes };
+            }
+            ahead_bytes = next;
+        }
+        Self { rate: floor, floor, ahead_bytes }
+    }
 }
 
 /// What became of a block that was submitted.
@@ -284,6 +435,38 @@ impl ChainHandle {
     /// [`Stopping`].
     pub async fn loose_ids(&self) -> Result<Vec<TxId>, Stopping> {
         self.ask(|reply| Command::LooseIds { reply }).await
+    }
+
+    /// Returns an entry of the pool.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn pool_entry(&self, txid: TxId) -> Result<Option<PoolEntry>, Stopping> {
+        self.ask(|reply| Command::PoolEntry { txid, reply }).await
+    }
+
+    /// Returns a part of the pool; `None` when it should begin behind one that is not there.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn pool_page(&self, ask: PageAsk) -> Result<Option<PoolPage>, Stopping> {
+        self.ask(|reply| Command::PoolPage { ask, reply }).await
+    }
+
+    /// Tells what would become of a transaction: fee and bytes, or why it would be refused.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn test_tx(&self, tx: LooseTx) -> Result<Result<(Amount, u64), TxRefusal>, Stopping> {
+        self.ask(|reply| Command::TestTx { tx, reply }).await
+    }
+
+    /// Returns the rate that leaves so many bytes of the pool ahead.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn rate_behind(&self, bytes: u64) -> Result<RateAhead, Stopping> {
+        self.ask(|reply| Command::RateBehind { bytes, reply }).await
     }
 
     /// Returns numbers about the pool.

@@ -18,7 +18,7 @@ use mvs_consensus::script::SigCache;
 use mvs_pow::CacheSet;
 use mvs_primitives::height::Height;
 use mvs_store::backing::Disk;
-use mvs_store::{OpenReport, Options, Snapshot, Store, Tip};
+use mvs_store::{IndexProgress, OpenReport, Options, Snapshot, Store, Tip};
 
 pub use error::ChainError;
 pub use outcome::{InvalidBlock, Moved, Step};
@@ -139,6 +139,20 @@ impl<D: Disk> ChainCore<D> {
     /// Returns the store.
     pub const fn store(&self) -> &Store<D> {
         &self.store
+    }
+
+    /// Builds the index of transactions and addresses, or goes on with it; from then on it is kept.
+    /// `progress` may interrupt by answering `false`.
+    ///
+    /// # Errors
+    /// [`ChainError`] when it was interrupted, or the disk's.
+    pub fn build_index(
+        &mut self,
+        progress: &mut dyn FnMut(IndexProgress) -> bool,
+    ) -> Result<(), ChainError> {
+        let built = self.store.build_index(progress);
+        self.trunk = self.store.snapshot();
+        Ok(built?)
     }
 
     /// Returns index and trunk, to change the one while reading the other.

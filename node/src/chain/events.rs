@@ -35,6 +35,13 @@ pub enum ChainEvent {
         /// Its id.
         txid: TxId,
     },
+    /// A transaction left the pool, and not into a block.
+    Dropped {
+        /// Its id.
+        txid: TxId,
+        /// Why, in a word.
+        reason: &'static str,
+    },
 }
 
 /// The chain at one tip, for readers on any thread.

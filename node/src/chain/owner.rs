@@ -32,7 +32,8 @@ use self::jobs::JobResult;
 use self::peers::PeerState;
 use self::serve::Server;
 use super::command::{
-    BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, SyncStatus, TxRefusal,
+    BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, PoolEntry, PoolPage,
+    RateAhead, SyncStatus, TxRefusal,
 };
 use super::core::{ChainCore, ChainError, Moved, Slice, Step};
 use super::events::{ChainEvent, EVENT_QUEUE, TipView};
@@ -246,6 +247,17 @@ impl Owner {
             Command::LooseIds { reply } => {
                 let ids = self.mempool.in_order().iter().map(|entry| entry.txid()).collect();
                 let _ = reply.send(ids);
+            }
+            Command::PoolEntry { txid, reply } => {
+                let entry = self.mempool.get(&txid);
+                let _ = reply.send(entry.map(|entry| PoolEntry::of(&self.mempool, entry)));
+            }
+            Command::PoolPage { ask, reply } => {
+                let _ = reply.send(PoolPage::of(&self.mempool, &ask, unix_now()));
+            }
+            Command::TestTx { tx, reply } => self.test_tx(tx, reply),
+            Command::RateBehind { bytes, reply } => {
+                let _ = reply.send(RateAhead::of(&self.mempool, bytes, unix_now()));
             }
             Command::PoolStats { reply } => {
                 let _ = reply.send(self.mempool.stats(unix_now()));

@@ -6,6 +6,7 @@ use mvs_consensus::error::Rejection;
 use mvs_consensus::script::CacheUse;
 use mvs_consensus::state::Coin;
 use mvs_consensus::tx::{PoolClaims, PoolConflict};
+use mvs_primitives::amount::Amount;
 use mvs_primitives::attachment::Payload;
 use mvs_primitives::hash::TxId;
 use mvs_primitives::height::Height;
@@ -84,6 +85,19 @@ pub enum RemovalReason {
     Asked,
 }
 
+impl RemovalReason {
+    /// Returns the word that RPC uses.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Expired => "expired",
+            Self::Evicted => "evicted",
+            Self::Refused(_) => "refused",
+            Self::Asked => "asked",
+        }
+    }
+}
+
 /// A transaction that left the pool without a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
@@ -148,6 +162,13 @@ pub(super) enum Entrance {
     New,
     /// It was here before, or in a block: what newcomers pay is not asked.
     Back,
+}
+
+/// Where a transaction would stand in the pool.
+struct Place {
+    verified: Verified,
+    parents: Vec<Id>,
+    ancestors: Vec<Id>,
 }
 
 /// What is remembered of an entry's past.
@@ -349,32 +370,14 @@ impl Mempool {
         &mut self,
         tip: &Tip<'_>,
         tx: LooseTx,
-        mut verified: Verified,
+        verified: Verified,
         past: Past,
         entrance: Entrance,
         now_secs: u64,
     ) -> Result<(), AcceptError> {
+        let place = self.find_place(tip, &tx, verified, entrance, now_secs)?;
+        let Place { verified, parents, ancestors } = place;
         let transaction = tx.transaction();
-        let refuse = |reject| Err(Rejection::Rule(reject));
-        if self.contains(&tx.txid()) {
-            return refuse(Reject::Known);
-        }
-        self.check_unspent(transaction).map_err(Rejection::Rule)?;
-        let loose = self.loose_parents(transaction);
-        let mut now: Vec<TxId> = loose.iter().map(|(_, parent)| parent.txid()).collect();
-        now.sort_unstable();
-        now.dedup();
-        if verified.tip != tip.block().hash || verified.pool_parents != now {
-            accept::check_alone(tip, transaction).map_err(Rejection::Rule)?;
-            verified = accept::connect(tip, &tx, &loose)?.verified;
-        }
-        let floor = self.floor.at(self.config.policy.min_rate, now_secs);
-        if entrance == Entrance::New && FeeRate::of(verified.fee, verified.costs.bytes) < floor {
-            return refuse(Reject::FeeFloor { floor });
-        }
-        let parents = self.graph.parents_of(transaction);
-        let ancestors = self.check_family(&verified, &parents).map_err(Rejection::Rule)?;
-        self.check_supply(tip, transaction)?;
         self.claims.add(tx.txid(), transaction).map_err(conflict)?;
         self.note_issue(transaction);
         let own = Totals {
@@ -402,6 +405,56 @@ impl Mempool {
         self.graph.insert(entry, parents, &ancestors);
         self.changes += 1; // 2^64 changes never come
         Ok(())
+    }
+
+    /// Asks whether a verified transaction could enter now, and finds its place.
+    fn find_place(
+        &self,
+        tip: &Tip<'_>,
+        tx: &LooseTx,
+        mut verified: Verified,
+        entrance: Entrance,
+        now_secs: u64,
+    ) -> Result<Place, AcceptError> {
+        let transaction = tx.transaction();
+        let refuse = |reject| Err(Rejection::Rule(reject));
+        if self.contains(&tx.txid()) {
+            return refuse(Reject::Known);
+        }
+        self.check_unspent(transaction).map_err(Rejection::Rule)?;
+        let loose = self.loose_parents(transaction);
+        let mut now: Vec<TxId> = loose.iter().map(|(_, parent)| parent.txid()).collect();
+        now.sort_unstable();
+        now.dedup();
+        if verified.tip != tip.block().hash || verified.pool_parents != now {
+            accept::check_alone(tip, transaction).map_err(Rejection::Rule)?;
+            verified = accept::connect(tip, tx, &loose)?.verified;
+        }
+        let floor = self.floor.at(self.config.policy.min_rate, now_secs);
+        if entrance == Entrance::New && FeeRate::of(verified.fee, verified.costs.bytes) < floor {
+            return refuse(Reject::FeeFloor { floor });
+        }
+        let parents = self.graph.parents_of(transaction);
+        let ancestors = self.check_family(&verified, &parents).map_err(Rejection::Rule)?;
+        self.check_supply(tip, transaction)?;
+        Ok(Place { verified, parents, ancestors })
+    }
+
+    /// Tells whether a transaction would be let in, and with what fee and bytes; nothing changes. A
+    /// full pool may still evict one that just entered, which is not foreseen here.
+    ///
+    /// # Errors
+    /// Why it would be refused, or a fault of ours.
+    pub fn test(
+        &self,
+        tip: &Tip<'_>,
+        verdict: Verdict,
+        now_secs: u64,
+    ) -> Result<(Amount, u64), AcceptError> {
+        let Verdict { tx, result, .. } = verdict;
+        let place = self.find_place(tip, &tx, result?, Entrance::New, now_secs)?;
+        self.claims.check(tx.transaction()).map_err(conflict)?;
+        Ok((place.verified.fee, place.verified.costs.bytes))
     }
 
     /// Asks the limits on chains of unconfirmed transactions; returns all ancestors.

@@ -97,6 +97,7 @@ pub(crate) struct Running {
     child: Child,
     peers: String,
     metrics: String,
+    rpc: String,
     log: Receiver<String>,
 }
 
@@ -104,7 +105,7 @@ impl Running {
     pub(crate) fn start(data: &str, args: &[&str]) -> Self {
         let mut child = command(data)
             .args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
-            .args(["--local-addresses"])
+            .args(["--rpc-listen", "127.0.0.1:0", "--local-addresses"])
             .args(args)
             .stderr(Stdio::piped())
             .stdin(Stdio::null())
@@ -119,21 +120,33 @@ impl Running {
                 }
             }
         });
-        let mut this = Self { child, peers: String::new(), metrics: String::new(), log };
+        let nowhere = String::new;
+        let mut this = Self { child, peers: nowhere(), metrics: nowhere(), rpc: nowhere(), log };
         let mut seen = Vec::new();
-        while this.peers.is_empty() || this.metrics.is_empty() {
+        while this.peers.is_empty() || this.metrics.is_empty() || this.rpc.is_empty() {
             let line = this.log.recv_timeout(PATIENCE);
             let line =
                 line.unwrap_or_else(|_| panic!("the node did not start:\n{}", seen.join("\n")));
             let address = line.rsplit("address=").next().unwrap_or_default().trim().to_owned();
             if line.contains("listening for peers") {
                 this.peers = address;
+            } else if line.contains(" rpc address=") {
+                this.rpc = address;
             } else if line.contains("metrics") && line.contains("address=") {
                 this.metrics = address;
             }
             seen.push(line);
         }
         this
+    }
+
+    pub(crate) fn rpc_address(&self) -> &str {
+        &self.rpc
+    }
+
+    /// Waits until it has ended by itself; tells with which code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     pub(crate) fn peer_address(&self) -> &str {

@@ -85,32 +85,39 @@ impl PoolClaims {
         Self::default()
     }
 
+    /// Tells whether a transaction's claims could be added.
+    ///
+    /// # Errors
+    /// The first conflict with what is there.
+    pub fn check(&self, transaction: &Transaction) -> Result<(), PoolConflict> {
+        for claim in claims_of(transaction) {
+            if let Some(holder) = self.claims.get(&claim) {
+                return Err(PoolConflict::Claimed { claim, holder: *holder });
+            }
+            if let Claim::Did(name) = claim
+                && self.named.contains_key(&name)
+            {
+                return Err(PoolConflict::DidInUse { name });
+            }
+        }
+        for name in named_dids(transaction) {
+            if let Some(holder) = self.claims.get(&Claim::Did(name.clone())) {
+                return Err(PoolConflict::DidInMotion { name: name.clone(), holder: *holder });
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a transaction's claims.
     ///
     /// # Errors
     /// The first conflict with what is there; nothing is added then.
     pub fn add(&mut self, txid: TxId, transaction: &Transaction) -> Result<(), PoolConflict> {
-        let claims = claims_of(transaction);
-        for claim in &claims {
-            if let Some(holder) = self.claims.get(claim) {
-                return Err(PoolConflict::Claimed { claim: claim.clone(), holder: *holder });
-            }
-            if let Claim::Did(name) = claim
-                && self.named.contains_key(name)
-            {
-                return Err(PoolConflict::DidInUse { name: name.clone() });
-            }
-        }
-        let named = named_dids(transaction);
-        for name in &named {
-            if let Some(holder) = self.claims.get(&Claim::Did((*name).clone())) {
-                return Err(PoolConflict::DidInMotion { name: (*name).clone(), holder: *holder });
-            }
-        }
-        for name in named {
+        self.check(transaction)?;
+        for name in named_dids(transaction) {
             *self.named.entry(name.clone()).or_default() += 1;
         }
-        self.claims.extend(claims.into_iter().map(|claim| (claim, txid)));
+        self.claims.extend(claims_of(transaction).into_iter().map(|claim| (claim, txid)));
         Ok(())
     }
 

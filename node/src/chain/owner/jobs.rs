@@ -12,7 +12,7 @@ use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 
 use super::Owner;
-use crate::chain::command::Command;
+use crate::chain::command::{Command, TestReply};
 use crate::chain::core::ChainError;
 use crate::chain::intake::HeadersStop;
 use crate::mempool::Verdict;
@@ -63,6 +63,8 @@ pub(super) enum JobResult {
     Body { hash: BlockHash, bytes: usize, result: Result<Arc<CheckedBlock>, BodyFault> },
     /// A loose transaction was verified.
     Tx { verdict: Box<Verdict>, from: Option<PeerId> },
+    /// A transaction that is only tested was verified.
+    Test { verdict: Box<Verdict>, reply: TestReply },
     /// A job panicked: our bug.
     Panicked,
 }
@@ -92,6 +94,7 @@ impl Owner {
             JobResult::Headers(list, seals) => self.headers_verified(list, seals),
             JobResult::Body { hash, bytes, result } => self.body_checked(hash, bytes, result),
             JobResult::Tx { verdict, from } => self.tx_verified(*verdict, from),
+            JobResult::Test { verdict, reply } => self.tx_tested(*verdict, reply),
             JobResult::Panicked => Err(super::broken("a verification job panicked")),
         }
     }

@@ -16,10 +16,12 @@ use mvs_store::UndoneBlock;
 
 use super::jobs::JobResult;
 use super::{Owner, TxReply, unix_now};
-use crate::chain::command::TxRefusal;
+use crate::chain::command::{TestReply, TxRefusal};
 use crate::chain::core::ChainError;
 use crate::chain::events::ChainEvent;
-use crate::mempool::{BlockTxs, LooseTx, Origin, Reject, Staged, Tip, TipChange, Verdict, load};
+use crate::mempool::{
+    BlockTxs, LooseTx, Origin, Reject, Removed, Staged, Tip, TipChange, Verdict, load,
+};
 use crate::p2p::api::{Merit, PeerId, Penalty};
 use crate::p2p::message::{Inventory, Message, RawTx};
 
@@ -106,7 +108,44 @@ impl Owner {
         }
     }
 
+    /// Says what would become of a transaction, and keeps nothing of it.
+    pub(super) fn test_tx(&mut self, tx: LooseTx, reply: TestReply) {
+        // Nobody may be waiting any more; so with every answer.
+        let _ = match self.mempool.stage(tx, Origin::Local) {
+            Ok(_) if self.tx_jobs >= MOST_JOBS => reply.send(Err(TxRefusal::Busy)),
+            Ok(staged) => {
+                self.verify(staged, move |verdict| JobResult::Test { verdict, reply });
+                Ok(())
+            }
+            Err(reject) => reply.send(Err(reject.into())),
+        };
+    }
+
+    pub(super) fn tx_tested(
+        &mut self,
+        verdict: Verdict,
+        reply: TestReply,
+    ) -> Result<(), ChainError> {
+        self.tx_jobs = self.tx_jobs.saturating_sub(1);
+        let now = unix_now();
+        let answer = match self.with_tip(|tip| self.mempool.test(tip, verdict, now))? {
+            Ok(found) => Ok(found),
+            Err(Rejection::Rule(reject)) => Err(TxRefusal::Pool(reject)),
+            Err(Rejection::Fault(fault)) => return Err(fault.into()),
+        };
+        let _ = reply.send(answer);
+        Ok(())
+    }
+
     fn verify_tx(&mut self, staged: Staged, from: Option<PeerId>) {
+        self.verify(staged, move |verdict| JobResult::Tx { verdict, from });
+    }
+
+    fn verify(
+        &mut self,
+        staged: Staged,
+        result: impl FnOnce(Box<Verdict>) -> JobResult + Send + 'static,
+    ) {
         self.tx_jobs += 1;
         let trunk = self.core.trunk().clone();
         let tools = self.core.tools().clone();
@@ -120,7 +159,7 @@ impl Owner {
             };
             let cache = CacheUse::ReadWrite(&tools.signatures);
             let verdict = Box::new(staged.verify(&tip, &policy, cache));
-            Some(JobResult::Tx { verdict, from })
+            Some(result(verdict))
         });
     }
 
@@ -164,9 +203,19 @@ impl Owner {
         let parent = Parent { hash: tip.hash, height: tip.height };
         let tip = Tip::new(self.core.params(), parent, &trunk, &trunk)?;
         match self.mempool.admit(&tip, verdict, unix_now()) {
-            Ok(_) => Ok(Ok(())),
+            Ok(admitted) => {
+                self.tell_dropped(&admitted.evicted);
+                Ok(Ok(()))
+            }
             Err(Rejection::Rule(reject)) => Ok(Err(reject)),
             Err(Rejection::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    fn tell_dropped(&self, removed: &[Removed]) {
+        for Removed { tx, reason } in removed {
+            let (txid, reason) = (tx.txid(), reason.name());
+            let _ = self.events.send(ChainEvent::Dropped { txid, reason });
         }
     }
 
@@ -240,7 +289,9 @@ impl Owner {
                 removed = outcome.removed.len(), returned = outcome.returned.len(),
                 "the pool followed the reorganisation");
         }
+        self.tell_dropped(&outcome.removed);
         for tx in &outcome.returned {
+            let _ = self.events.send(ChainEvent::Loose { txid: tx.txid() });
             self.relay(tx);
         }
         // A block may bring the parent of an orphan.

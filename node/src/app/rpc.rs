@@ -1,0 +1,102 @@
+//! Opens the port for questions, and makes users of it.
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use mvs_consensus::params::Params;
+use mvs_primitives::address::Address;
+use mvs_primitives::script::Script;
+use tokio::net::TcpListener;
+
+use super::setup::Setup;
+use crate::config::{Config, MiningConfig};
+use crate::rpc::{
+    Auth, Context, Grant, Guard, RpcServer, User, default_port, payout_script, serve,
+};
+
+/// The longest password that is read, in bytes.
+const MOST_PASSWORD_BYTES: u64 = 1_024;
+
+/// Returns the addresses at which the node answers.
+pub(super) fn addresses(config: &Config, params: &Params) -> Vec<SocketAddr> {
+    let usual = || vec![SocketAddr::from((Ipv4Addr::LOCALHOST, default_port(params)))];
+    config.rpc.rpc_listen.clone().unwrap_or_else(usual)
+}
+
+/// Reads whom work pays if nobody is named.
+pub(super) fn payout(config: &MiningConfig, params: &Params) -> anyhow::Result<Option<Script>> {
+    let Some(text) = &config.payout else { return Ok(None) };
+    let address = Address::parse(text, &params.addresses)
+        .with_context(|| format!("payout: {text} is no address of {}", params.name))?;
+    Ok(Some(payout_script(&address)))
+}
+
+/// An open port that nobody answers on yet.
+#[derive(Debug)]
+pub(super) struct Port {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    /// `None` when the node answers nowhere.
+    auth: Option<Auth>,
+    guard: Guard,
+}
+
+impl Port {
+    /// Opens the port, then writes the cookie: nobody shall read it who has not asked this node.
+    ///
+    /// # Errors
+    /// What the system says, or wrong users.
+    pub(super) async fn open(config: &Config, setup: &Setup) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        let mut local = Vec::new();
+        for address in addresses(config, &setup.params) {
+            let listener = TcpListener::bind(address).await.with_context(|| {
+                format!("cannot listen on {address} for rpc; choose another with --rpc-listen")
+            })?;
+            local.push(listener.local_addr()?);
+            listeners.push(listener);
+        }
+        let rpc = &config.rpc;
+        let auth = match listeners.is_empty() {
+            true => None,
+            false => Some(Auth::new(&setup.data_dir, rpc.rpc_cookie, rpc.rpc_users.as_deref())?),
+        };
+        let guard = Guard::new(&rpc.rpc_hosts, &rpc.rpc_origins);
+        Ok(Self { listeners, addresses: local, auth, guard })
+    }
+
+    /// Answers from now on, until the node stops. Must be called inside the runtime.
+    pub(super) fn serve(self, context: Context) {
+        let Some(auth) = self.auth else { return };
+        let stop = context.stop.clone();
+        let server = Arc::new(RpcServer::new(context, auth, self.guard, &self.addresses));
+        for (listener, address) in self.listeners.into_iter().zip(self.addresses) {
+            if !address.ip().is_loopback() {
+                tracing::warn!(target: "rpc", %address,
+                    "others can reach the port; what they send and read is not encrypted");
+            }
+            tracing::info!(target: "app", %address, "rpc");
+            tokio::spawn(serve(listener, Arc::clone(&server), stop.clone()));
+        }
+    }
+}
+
+/// Reads a password from standard input and prints the line for the file of users.
+#[expect(clippy::print_stdout, reason = "this is the command's answer")]
+pub(super) fn make_user(name: &str, grant: Grant) -> anyhow::Result<()> {
+    let mut password = Vec::new();
+    std::io::stdin()
+        .take(MOST_PASSWORD_BYTES)
+        .read_to_end(&mut password)
+        .context("cannot read the password from standard input")?;
+    while password.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        password.pop();
+    }
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
+    let user = User::new(name, grant, &password, salt)?;
+    println!("{}", user.to_line());
+    Ok(())
+}

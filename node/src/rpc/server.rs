@@ -1,0 +1,218 @@
+//! The port: who is let in, and where a request goes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get, post};
+use mvs_consensus::params::Params;
+use mvs_rpc_api::envelope::MAX_BODY_BYTES;
+use mvs_rpc_api::methods::Right;
+use mvs_rpc_api::openrpc;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::auth::Auth;
+use super::context::Context;
+use super::guard::{Guard, Refusal};
+use super::listener::Bounded;
+use super::users::Grant;
+use super::{dispatch, pages, socket};
+use crate::chain::stop::Stop;
+
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(20);
+/// Requests that are answered at a time, over all connections; the others are told that the node is
+/// busy.
+const MOST_REQUESTS: usize = 128;
+/// The media type of requests and answers.
+const JSON: &str = "application/json";
+
+/// What the server knows.
+#[derive(Debug)]
+pub struct RpcServer {
+    /// The parts of the node.
+    pub context: Context,
+    /// Who may ask.
+    pub auth: Auth,
+    /// Which pages and names may.
+    pub guard: Guard,
+    room: Semaphore,
+    document: Bytes,
+    /// Others than this machine can reach the port.
+    is_public: bool,
+}
+
+impl RpcServer {
+    /// Puts the parts together, for ports at these addresses.
+    pub fn new(context: Context, auth: Auth, guard: Guard, addresses: &[SocketAddr]) -> Self {
+        let document = openrpc::document(env!("CARGO_PKG_VERSION"));
+        Self {
+            context,
+            auth,
+            guard,
+            room: Semaphore::new(MOST_REQUESTS),
+            document: Bytes::from(document.to_string()),
+            is_public: addresses.iter().any(|address| !address.ip().is_loopback()),
+        }
+    }
+
+    async fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        let first = given.next();
+        if given.next().is_some() {
+            return None;
+        }
+        self.auth.grant(first.map(HeaderValue::as_bytes)).await
+    }
+}
+
+/// Returns the port on which a network's nodes are asked by default.
+pub fn default_port(params: &Params) -> u16 {
+    match params.name.as_str() {
+        "mainnet" => 8_820,
+        "testnet" => 18_820,
+        _ => 28_820,
+    }
+}
+
+/// Answers until the stop token is set.
+///
+/// # Errors
+/// What the system says about the listener.
+pub async fn serve(
+    listener: TcpListener,
+    server: Arc<RpcServer>,
+    stop: Stop,
+) -> std::io::Result<()> {
+    let router = router(&server);
+    axum::serve(Bounded::new(listener), router)
+        .with_graceful_shutdown(async move { stop.wait().await })
+        .await
+}
+
+fn router(server: &Arc<RpcServer>) -> Router {
+    let context = &server.context;
+    let watched =
+        pages::watch_pages(context.chain.clone(), context.network.clone(), context.stop.clone());
+    let watched =
+        watched.layer(middleware::from_fn_with_state(Arc::clone(server), watch_from_outside));
+    Router::new()
+        .route("/rpc", post(answer).get(upgrade))
+        // The shapes of the chain's first node plug in here.
+        .route("/rpc/{*version}", any(no_version))
+        .route("/openrpc.json", get(document))
+        .with_state(Arc::clone(server))
+        .merge(watched)
+        .layer(middleware::from_fn_with_state(Arc::clone(server), guard))
+}
+
+async fn no_version() -> Response {
+    (StatusCode::NOT_FOUND, "only /rpc is served\n").into_response()
+}
+
+async fn document(State(server): State<Arc<RpcServer>>) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], server.document.clone()).into_response()
+}
+
+/// Looks at names and origins before anything else is.
+async fn guard(State(server): State<Arc<RpcServer>>, request: Request, next: Next) -> Response {
+    let origin = match server.guard.check(request.uri(), request.headers()) {
+        Ok(origin) => origin,
+        Err(refusal) => {
+            let status = match refusal {
+                Refusal::NoHost => StatusCode::BAD_REQUEST,
+                Refusal::Host | Refusal::Origin => StatusCode::FORBIDDEN,
+            };
+            return (status, format!("{refusal}\n")).into_response();
+        }
+    };
+    let Some(origin) = origin.and_then(|origin| HeaderValue::try_from(origin).ok()) else {
+        return next.run(request).await;
+    };
+    // A page that the operator allows: its browser asks before it sends.
+    let mut response = match *request.method() {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    let allowed = HeaderValue::from_static("authorization, content-type");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    let methods = HeaderValue::from_static("GET, POST");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    response
+}
+
+/// On a port that others can reach, numbers are for those who may read.
+async fn watch_from_outside(
+    State(server): State<Arc<RpcServer>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_open = !server.is_public || matches!(request.uri().path(), "/healthy" | "/ready");
+    if is_open || server.grant(request.headers()).await.is_some_and(|g| g.allows(Right::Read)) {
+        return next.run(request).await;
+    }
+    unauthorised()
+}
+
+fn unauthorised() -> Response {
+    let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"mvs-node\"")];
+    (StatusCode::UNAUTHORIZED, ask, "see the node's .cookie file, or rpc_users\n").into_response()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(given), None) = (types.next(), types.next()) else { return false };
+    let media = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    media.trim().eq_ignore_ascii_case(JSON)
+}
+
+async fn answer(State(server): State<Arc<RpcServer>>, headers: HeaderMap, body: Body) -> Response {
+    // What a form of a web page can send is refused before anything is read.
+    if !is_json(&headers) {
+        let text = "Content-Type must be application/json\n";
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
+    }
+    let Some(grant) = server.grant(&headers).await else { return unauthorised() };
+    let Ok(_place) = server.room.try_acquire() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time\n").into_response();
+    };
+    let body = match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let text = format!("the body broke off, or has more than {MAX_BODY_BYTES} bytes\n");
+            return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+        }
+        Err(_) => {
+            return (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n")
+                .into_response();
+        }
+    };
+    match dispatch::answer(&server.context, grant, &body, None).await {
+        Some(answer) => ([(header::CONTENT_TYPE, JSON)], answer).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+async fn upgrade(
+    State(server): State<Arc<RpcServer>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Some(grant) = server.grant(&headers).await else { return unauthorised() };
+    let context = server.context.clone();
+    upgrade
+        .max_message_size(MAX_BODY_BYTES)
+        .max_frame_size(MAX_BODY_BYTES)
+        .on_upgrade(move |socket| socket::serve(socket, context, grant))
+}
