@@ -1,27 +1,25 @@
 //! The RPC of the program itself, on loopback.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure")]
 
+#[path = "rpc/client.rs"]
+mod client;
+#[path = "processes/program.rs"]
 #[expect(dead_code, reason = "each test program uses a part of the helpers")]
-mod processes {
-    pub(crate) mod program;
-}
-mod rpc {
-    pub(crate) mod client;
-    pub(crate) mod schema;
-}
+mod program;
+#[path = "rpc/schema.rs"]
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
+use client::Client;
 use mvs_pow::CacheSet;
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::{Decode as _, Encode as _};
 use mvs_rpc_api::error::ErrorCode;
-use processes::program::{Folder, Running, program, soon};
-use rpc::client::Client;
-use rpc::schema;
+use program::{Folder, Running, program, soon};
 use serde_json::{Value, json};
 use testkit::history::History;
 
@@ -182,10 +180,8 @@ fn every_method_answers_as_the_document_says() {
         called.insert((*name).to_owned());
     }
     // Solutions are judged in the next test, events in another, and the end comes last.
-    let refused = client.call(
-        "mining_submit",
-        json!([work["work"], "0000000000000000", "00".repeat(32)]),
-    );
+    let refused =
+        client.call("mining_submit", json!([work["work"], "0000000000000000", "00".repeat(32)]));
     assert_eq!(refused.unwrap_err()["data"]["name"], "block_refused");
     let verdict = submit(&client, &next);
     assert_eq!(verdict["is_on_chain"], true);
@@ -388,7 +384,7 @@ fn web_pages_and_strangers_change_nothing() {
     assert_eq!(client.request("GET /rpc", &[], stop).status / 100, 4);
     // A WebSocket of a page.
     let upgrade = [
-        ("Connection", "Upgrade"),
+        ("Connection", "close, Upgrade"),
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
@@ -411,17 +407,27 @@ fn web_pages_and_strangers_change_nothing() {
     // Bodies.
     let large = format!("{stop}{}", " ".repeat(1 << 20));
     assert_eq!(post(&[], &large), 413);
-    let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"control_stop","params":{}1{}}}"#,
-        "[".repeat(40), "]".repeat(40));
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"control_stop","params":{}1{}}}"#,
+        "[".repeat(40),
+        "]".repeat(40)
+    );
     let answer: Value = serde_json::from_str(&client.post(&deep).body).unwrap();
     assert_eq!(answer["error"]["code"], -32700);
-    for body in ["", "{", "nonsense", "\u{0}", "[[[[", r#"{"jsonrpc":"2.0","id":1,"method":"control_stop""#] {
+    for body in
+        ["", "{", "nonsense", "\u{0}", "[[[[", r#"{"jsonrpc":"2.0","id":1,"method":"control_stop""#]
+    {
         let answer: Value = serde_json::from_str(&client.post(body).body).unwrap();
         assert_eq!(answer["error"]["code"], -32700, "{body}");
     }
-    let not_text = [b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-        Content-Type: application/json\r\nContent-Length: 2\r\nAuthorization: ".to_vec(),
-        client.authorization().into_bytes(), b"\r\n\r\n\xff\xfe".to_vec()].concat();
+    let not_text = [
+        b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        Content-Type: application/json\r\nContent-Length: 2\r\nAuthorization: "
+            .to_vec(),
+        client.authorization().into_bytes(),
+        b"\r\n\r\n\xff\xfe".to_vec(),
+    ]
+    .concat();
     let answer: Value = serde_json::from_str(&client.raw(&not_text).body).unwrap();
     assert_eq!(answer["error"]["code"], -32700);
     // All that was for nothing: the node runs, and a new start makes a new cookie.
@@ -456,7 +462,10 @@ fn subscribers_miss_nothing_over_reorganisations() {
     for height in 21..24 {
         let told = socket.event();
         assert_eq!(told["event"]["type"], "connected", "{told}");
-        assert_eq!((&told["event"]["height"], &told["event"]["hash"]), (&json!(height), &hash(height)));
+        assert_eq!(
+            (&told["event"]["height"], &told["event"]["hash"]),
+            (&json!(height), &hash(height))
+        );
         chain.push(told["event"]["hash"].clone());
         cursor = told["cursor"].as_str().unwrap().to_owned();
     }
@@ -467,18 +476,26 @@ fn subscribers_miss_nothing_over_reorganisations() {
     for block in &right {
         submit(&client, block);
     }
-    soon("the chain is reorganised", || client.call("chain_tip", json!([])).unwrap()["height"] == 26);
+    soon("the chain is reorganised", || {
+        client.call("chain_tip", json!([])).unwrap()["height"] == 26
+    });
     let mut socket = client.socket();
     let params = json!({"topic": "blocks", "cursor": cursor});
     let number = socket.call("event_subscribe", params).unwrap()["subscription"].clone();
     for height in (21..24).rev() {
         let told = socket.event();
         assert_eq!(told["subscription"], number);
-        assert_eq!(told["event"], json!({"type": "disconnected", "height": height, "hash": chain.pop().unwrap()}));
+        assert_eq!(
+            told["event"],
+            json!({"type": "disconnected", "height": height, "hash": chain.pop().unwrap()})
+        );
     }
     for height in 21..27 {
         let told = socket.event();
-        assert_eq!((&told["event"]["type"], &told["event"]["hash"]), (&json!("connected"), &hash(height)));
+        assert_eq!(
+            (&told["event"]["type"], &told["event"]["hash"]),
+            (&json!("connected"), &hash(height))
+        );
     }
     socket.call("event_unsubscribe", json!([number])).unwrap();
 
@@ -492,7 +509,8 @@ fn subscribers_miss_nothing_over_reorganisations() {
     let genesis = format!("0:{}", hash(0).as_str().unwrap());
     let params = json!({"topic": "address", "address": address, "cursor": genesis});
     socket.call("event_subscribe", params).unwrap();
-    let history = client.call("address_history", json!({"address": address, "limit": 1000})).unwrap();
+    let history =
+        client.call("address_history", json!({"address": address, "limit": 1000})).unwrap();
     let expected = history["entries"].as_array().unwrap();
     let mut found = Vec::new();
     while found.len() < expected.len() {
@@ -613,7 +631,12 @@ fn the_manual_tells_the_truth() {
             .output()
             .unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(said.trim(), expected.trim(), "{command}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            said.trim(),
+            expected.trim(),
+            "{command}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         count += 1;
     }
     assert!(count >= 4, "{count} steps");
