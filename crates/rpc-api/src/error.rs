@@ -99,7 +99,7 @@ pub struct RpcError {
     pub message: String,
     /// What is wrong, for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<ErrorData>,
+    pub data: Option<Box<ErrorData>>,
 }
 
 /// What is wrong, for programs.
@@ -119,7 +119,7 @@ impl RpcError {
     /// Makes an error.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let data = ErrorData { name: code.name().to_owned(), ..ErrorData::default() };
-        Self { code: code.number(), message: message.into(), data: Some(data) }
+        Self { code: code.number(), message: message.into(), data: Some(Box::new(data)) }
     }
 
     /// Makes an error that says no more than its code.

@@ -200,7 +200,7 @@ impl Follower {
                 self.shared.state().note_change(PoolChange::Added(*txid));
             }
             ChainEvent::Dropped { txid, reason } => {
-                self.shared.state().note_change(PoolChange::Removed(*txid, *reason));
+                self.shared.state().note_change(PoolChange::Removed(*txid, reason));
             }
         }
     }

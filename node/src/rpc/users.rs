@@ -28,11 +28,13 @@ pub enum Grant {
 impl Grant {
     /// Tells whether it suffices.
     pub const fn allows(self, right: Right) -> bool {
-        match (self, right) {
-            (Self::All, _) | (_, Right::Any) => true,
-            (Self::Read, Right::Read) | (Self::Mine, Right::Mine) => true,
-            _ => false,
-        }
+        matches!(
+            (self, right),
+            (Self::All, _)
+                | (_, Right::Any)
+                | (Self::Read, Right::Read)
+                | (Self::Mine, Right::Mine)
+        )
     }
 
     /// Reads the word for it.
