@@ -57,6 +57,9 @@ impl<D: Disk> Engine<D> {
                 Err(error) => pass_on(error, found)?,
             }
         }
+        if let Some(error) = self.mark.check(self.durable)? {
+            found(error);
+        }
         self.shared.index.check(found)?;
         let mut done = index_bytes;
         progress(done, all);

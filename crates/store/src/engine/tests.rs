@@ -8,6 +8,7 @@ mod killed;
 mod model;
 mod sessions;
 mod small_disk;
+mod tail;
 
 use super::*;
 use crate::sim::SimRng;
