@@ -327,6 +327,14 @@ impl<D: Disk> Blocks<D> {
         Ok(())
     }
 
+    /// Writes a block's record over itself: the next sync then writes it to the disk, whatever the system thinks
+    /// of it after one that failed.
+    pub(crate) fn rewrite(&self, place: &BodyRef) -> Result<(), StoreError> {
+        let file = self.file(place.file)?;
+        let bytes = record_bytes(place.bytes);
+        Ok(crate::engine::rewrite(file.as_ref(), &name(place.file), place.offset, bytes)?)
+    }
+
     /// Makes a file durable.
     pub(crate) fn sync(&self, number: u32) -> Result<(), StoreError> {
         let file = self.file(number)?;

@@ -40,6 +40,7 @@ use std::sync::Arc;
 pub use batch::Batch;
 pub use check::VisitCoin;
 pub use error::EngineError;
+pub(crate) use head::rewrite;
 pub use options::{Options, TableOptions};
 pub use rebuild::Damaged;
 pub use snapshot::{CoinSnapshot, Reader};

@@ -17,7 +17,7 @@ use super::log::{
 use super::snapshot::Shared;
 use super::table::{Table, Touched};
 use super::tail::Mark;
-use super::types::{Opened, Recovery, ReplayedBlock, Tip};
+use super::types::{BodyRef, Opened, Recovery, ReplayedBlock, Tip};
 use super::{Damaged, Engine, EngineError, Note, Options, tail};
 use crate::backing::Disk;
 use crate::layout::{record, segment};
@@ -30,6 +30,15 @@ struct Start {
     body: HeadBody,
     /// Whether the other checkpoint is not whole.
     damaged: bool,
+}
+
+/// What the log holds behind the checkpoint.
+struct Scanned {
+    /// Records of whole batches.
+    accepted: Vec<u64>,
+    /// Where among them the last batch begins.
+    last: usize,
+    batches: u64,
 }
 
 impl<D: Disk> Engine<D> {
@@ -197,9 +206,10 @@ impl<D: Disk> Engine<D> {
         clean: bool,
         damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
-        let (accepted, batches) = self.scan(recovery)?;
+        let Scanned { accepted, last, batches } = self.scan(recovery)?;
         if !accepted.is_empty() {
-            recovery.sync_bodies()?;
+            let bodies = self.rewrite(accepted.get(last..).unwrap_or_default())?;
+            recovery.sync_bodies(&bodies)?;
             // All segments behind the checkpoint's end; cold ones may be older.
             let mut written: BTreeSet<u16> = accepted.iter().map(|&at| segment_of(at)).collect();
             written.extend(self.log.cold.segment);
@@ -247,10 +257,10 @@ impl<D: Disk> Engine<D> {
     ///
     /// What follows that end must be what a power cut may leave of batches that were never acknowledged.
     /// If it is more, the log is damaged: [`EngineError::Corrupt`], and nothing of the log has been touched.
-    fn scan(&mut self, recovery: &mut dyn Recovery) -> Result<(Vec<u64>, u64), EngineError> {
+    fn scan(&mut self, recovery: &mut dyn Recovery) -> Result<Scanned, EngineError> {
         let mut unknown = self.unknown_segments()?;
         let mut accepted = Vec::new();
-        let mut batches = 0;
+        let (mut batches, mut last) = (0, 0);
         let mut group: Vec<(u64, RecordHeader)> = Vec::new();
         // The place of the next record, and what it must name as the one before it.
         let (mut at, mut before) = (self.log.blocks, self.log.before);
@@ -278,6 +288,7 @@ impl<D: Disk> Engine<D> {
             if let Some(position) = self.first_lacking(&group, &mut unknown, recovery)? {
                 break (segment_of(position), offset_of(position));
             }
+            last = accepted.len();
             accepted.extend(group.iter().map(|(position, _)| *position));
             self.batches = header.batch;
             self.log.blocks = at;
@@ -294,7 +305,32 @@ impl<D: Disk> Engine<D> {
                 what: "the log breaks off here, but a batch behind this place was acknowledged",
             });
         }
-        Ok((accepted, batches))
+        Ok(Scanned { accepted, last, batches })
+    }
+
+    /// Writes the records of the last batch over themselves; the bodies that it names. The sync after which the
+    /// process before would have acknowledged it may have failed: then the system shows records that are not on
+    /// the disk, thinks that they are, and would not write them with the next sync. Of the batches before it
+    /// the sync has succeeded, or the last one would not have been written.
+    fn rewrite(&self, records: &[u64]) -> Result<Vec<BodyRef>, EngineError> {
+        let mut bodies = Vec::new();
+        for &at in records {
+            self.log.rewrite(at)?;
+            let segments = &self.log.segments;
+            let Some(segment) = segments.get(segment_of(at)) else { continue };
+            let Some((header, view)) = known_record(segment, offset_of(at))? else { continue };
+            match header.kind {
+                record::KIND_BLOCK => {
+                    bodies.extend(BlockRecord::from_disk(&view).map(|block| block.body));
+                }
+                record::KIND_MOVE => match MoveRecord::from_disk(&view) {
+                    Some(moved) if moved.cold != 0 => self.log.rewrite(moved.cold)?,
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        Ok(bodies)
     }
 
     /// The last batch that was durable as far as files tell which the scan has not passed: the rest of the
@@ -484,7 +520,7 @@ impl<D: Disk> Engine<D> {
         recovery: &mut dyn Recovery,
     ) -> Result<u64, EngineError> {
         let segments = Arc::clone(&self.log.segments);
-        let mut live = LiveEditor::new();
+        let mut live = LiveEditor::storing_all();
         let mut changes = 0;
         for &at in accepted {
             let Some(segment) = segments.get(segment_of(at)) else {

@@ -518,8 +518,13 @@ impl<D: Disk> Table<D> {
             return Ok(());
         }
         shard.pairs = pairs as u64;
-        for (number, (line, before)) in (0..).zip(lines.iter().zip(&before)) {
-            if line[1..] != before[1..] || lines::passed(line) != lines::passed(before) {
+        let touched = shape.reach(touched.iter().map(|t| shape.tag(t.hash)));
+        for (number, ((line, before), touched)) in (0..).zip(lines.iter().zip(&before).zip(touched))
+        {
+            // Also lines that need no change: the process before may have changed them, and after a failed
+            // sync the system may show what is not on the disk, and thinks it is.
+            let changed = line[1..] != before[1..] || lines::passed(line) != lines::passed(before);
+            if changed || touched {
                 self.store(shard, number, *line)?;
             }
         }

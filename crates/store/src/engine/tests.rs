@@ -2,6 +2,7 @@
 
 mod corrupt;
 mod crash;
+mod failed_sync;
 mod faults;
 mod kill;
 mod killed;
