@@ -43,6 +43,7 @@ pub use error::EngineError;
 pub(crate) use head::rewrite;
 pub use options::{Options, TableOptions};
 pub use rebuild::Damaged;
+pub(crate) use recover::lock;
 pub use snapshot::{CoinSnapshot, Reader};
 pub use table::{Candidates, HASH_BITS, Table, TableState, Touched};
 pub use types::{

@@ -320,7 +320,12 @@ impl<D: Disk> Log<D> {
     pub(super) fn end_here(&mut self) -> Result<(), EngineError> {
         // Names of removed segments must be gone as well.
         self.folder_unsynced = true;
-        let Place { segment: Some(number), offset } = self.blocks else { return Ok(()) };
+        self.cross_out(self.blocks)
+    }
+
+    /// Makes sure that no record begins at a place where the block log ends or goes on in another segment.
+    pub(super) fn cross_out(&mut self, place: Place) -> Result<(), EngineError> {
+        let Place { segment: Some(number), offset } = place else { return Ok(()) };
         let Some(segment) = self.segments.get(number) else { return Ok(()) };
         self.unsynced.insert(number);
         let at = u64::from(offset);

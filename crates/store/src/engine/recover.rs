@@ -38,6 +38,8 @@ struct Scanned {
     accepted: Vec<u64>,
     /// Where among them the last batch begins.
     last: usize,
+    /// Where that batch goes on in another segment.
+    left: Vec<Place>,
     batches: u64,
 }
 
@@ -206,9 +208,12 @@ impl<D: Disk> Engine<D> {
         clean: bool,
         damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
-        let Scanned { accepted, last, batches } = self.scan(recovery)?;
+        let Scanned { accepted, last, left, batches } = self.scan(recovery)?;
         if !accepted.is_empty() {
             let bodies = self.rewrite(accepted.get(last..).unwrap_or_default())?;
+            for place in left {
+                self.log.cross_out(place)?;
+            }
             recovery.sync_bodies(&bodies)?;
             // All segments behind the checkpoint's end; cold ones may be older.
             let mut written: BTreeSet<u16> = accepted.iter().map(|&at| segment_of(at)).collect();
@@ -264,7 +269,9 @@ impl<D: Disk> Engine<D> {
         let mut group: Vec<(u64, RecordHeader)> = Vec::new();
         // The place of the next record, and what it must name as the one before it.
         let (mut at, mut before) = (self.log.blocks, self.log.before);
+        let (mut left, mut group_left) = (Vec::new(), Vec::new());
         let stop = loop {
+            let here = at;
             let Some((position, header)) = self.next_record(&mut at, before, &mut unknown)? else {
                 break (at.segment.unwrap_or(0), at.offset);
             };
@@ -279,6 +286,9 @@ impl<D: Disk> Engine<D> {
             if !fits {
                 break (segment_of(position), offset_of(position));
             }
+            if at.segment != here.segment {
+                group_left.push(here);
+            }
             before = header.checksum;
             at.offset += header.bytes;
             group.push((position, header));
@@ -289,6 +299,7 @@ impl<D: Disk> Engine<D> {
                 break (segment_of(position), offset_of(position));
             }
             last = accepted.len();
+            left = std::mem::take(&mut group_left);
             accepted.extend(group.iter().map(|(position, _)| *position));
             self.batches = header.batch;
             self.log.blocks = at;
@@ -305,7 +316,7 @@ impl<D: Disk> Engine<D> {
                 what: "the log breaks off here, but a batch behind this place was acknowledged",
             });
         }
-        Ok(Scanned { accepted, last, batches })
+        Ok(Scanned { accepted, last, left, batches })
     }
 
     /// Writes the records of the last batch over themselves; the bodies that it names. The sync after which the
@@ -801,6 +812,11 @@ pub(super) fn prepare<D: Disk>(disk: &D, options: &Options) -> Result<D::Lock, E
     if !(5..=95).contains(&options.waste_percent) {
         return Err(EngineError::BadOption("waste_percent is not 5 to 95"));
     }
+    lock(disk)
+}
+
+/// Takes the folder for this process.
+pub(crate) fn lock<D: Disk>(disk: &D) -> Result<D::Lock, EngineError> {
     disk.lock().map_err(|e| match e.kind() {
         std::io::ErrorKind::WouldBlock => EngineError::Locked,
         _ => EngineError::io("lock", "LOCK", e),

@@ -42,7 +42,7 @@ fn work_until_error(disk: &SimDisk, options: &Options, model: Model, rng: &mut S
 #[test]
 fn what_a_failed_sync_forgot_is_written_again() {
     let (mut failed, mut images) = (0, 0);
-    for seed in 0..times(150, 2) {
+    for seed in 0..times(600, 2) {
         let mut rng = SimRng::new(seed ^ 0xfa11);
         let options = tiny(&mut rng);
         let disk = SimDisk::new(seed);

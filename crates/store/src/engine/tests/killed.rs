@@ -82,6 +82,36 @@ fn leftovers_of_dropped_batches_stay_dropped() {
     }
 }
 
+/// As above, but the process dies before the last batch is synced; the next one finds it, and then the power goes.
+#[test]
+fn leftovers_stay_dropped_behind_a_batch_that_was_found() {
+    let options = Options { segment_bytes: 2048, undo_horizon: 6, ..tiny(&mut SimRng::new(0)) };
+    let mut found = 0;
+    for calls in 0..12 {
+        let disk = SimDisk::new(3);
+        let (mut engine, _) = Engine::open(disk.clone(), options.clone(), &mut ()).unwrap();
+        let mut batch = engine.batch().unwrap();
+        apply(&mut batch, 1, 100);
+        let first = batch.commit(&[]).unwrap();
+        apply(&mut engine.batch().unwrap(), 2, 50);
+        let mut batch = engine.batch().unwrap();
+        apply(&mut batch, 2, 1800);
+        disk.cut_power_after(disk.steps() + calls);
+        let _ = batch.commit(&[]);
+        drop(engine);
+        disk.cut_power_after(u64::MAX);
+        let (engine, _) = Engine::open(disk.clone(), options.clone(), &mut ()).unwrap();
+        let tip = engine.tip();
+        found += u64::from(tip != first);
+        for seed in 0..100 {
+            let image = disk.crash_image(seed);
+            let (engine, _) = Engine::open(image, options.clone(), &mut ()).unwrap();
+            assert_eq!(engine.tip(), tip, "killed after {calls} calls, image {seed}");
+        }
+    }
+    assert!(found > 5, "{found}");
+}
+
 /// A sync that fails has lost what it was to write, even if the reason is a full disk.
 #[test]
 fn a_sync_that_finds_no_space_ends_writing() {
