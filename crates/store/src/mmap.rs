@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, FlockOperation};
 
-use crate::backing::{Backing, Disk, LINE_BYTES, LINE_WORDS, Line, Lines};
+use crate::backing::{Backing, Disk, LINE_BYTES, LINE_WORDS, Line, Lines, Unreadable};
 
 /// Name of the file that is locked.
 const LOCK_NAME: &str = "LOCK";
@@ -369,6 +369,12 @@ impl Lines for MapTable {
     fn sync(&self) -> io::Result<()> {
         // Writes the dirty pages of shared mappings too.
         self.file.sync_data()
+    }
+
+    fn probe(&self) -> Result<(), Unreadable> {
+        crate::backing::probe(self.lines * LINE_BYTES as u64, |offset, buf| {
+            std::os::unix::fs::FileExt::read_exact_at(&self.file, buf, offset)
+        })
     }
 
     #[inline]

@@ -331,7 +331,8 @@ pub(super) fn read<D: Disk>(
     let Some(len) = usize::try_from(body_bytes).ok().filter(|_| fits) else {
         return damaged(start, "length of a checkpoint");
     };
-    let body = file.view(start, len).map_err(|e| EngineError::io("read", name, e))?;
+    let mut body = vec![0; len];
+    file.read(start, &mut body).map_err(|e| EngineError::io("read", name, e))?;
     if xxh3_64(&body) != checksum {
         return damaged(start, "body of a checkpoint");
     }

@@ -630,6 +630,16 @@ impl<D: Disk> Table<D> {
         Ok(())
     }
 
+    /// Calls `found` for each file of which something cannot be read.
+    pub fn probe(&self, found: &mut dyn FnMut(EngineError)) {
+        for number in 0..self.shards.len() {
+            let shard = self.read_shard(number);
+            if let Err(place) = shard.file.probe() {
+                found(EngineError::unreadable(&self.file_name(shard.shape), &place));
+            }
+        }
+    }
+
     /// Slots and bytes of the present files, and pairs in them.
     pub fn sizes(&self) -> (u64, u64, u64) {
         (0..self.shards.len()).fold((0, 0, 0), |(slots, bytes, pairs), number| {
