@@ -111,10 +111,15 @@ impl<D: Disk> Mark<D> {
         Ok(if line == marked(line[1], self.salt) { line[1] } else { 0 })
     }
 
-    /// To be called with a batch whose sync has returned, before anything else learns of it.
+    /// To be called with a batch whose sync has returned, before anything else learns of it. An error is never
+    /// [`EngineError::NoSpace`], after which nothing would have happened.
     pub(super) fn set(&self, batch: u64) -> Result<(), EngineError> {
         let line = marked(batch, self.salt);
-        self.line.store(0, &line).map_err(|e| EngineError::io("write", MARK, e))
+        self.line.store(0, &line).map_err(|source| EngineError::Io {
+            action: "write",
+            file: MARK.into(),
+            source,
+        })
     }
 
     /// Whether it says what it must.
