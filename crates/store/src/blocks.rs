@@ -268,8 +268,13 @@ impl<D: Disk> Blocks<D> {
         })?;
         let at = place.offset.saturating_add(RECORD_HEAD);
         let file = self.file(place.file)?;
-        let view = file.view(at, len).map_err(|error| StoreError::io("read", &name, error))?;
-        Ok(view.to_vec())
+        // Not through the mapping, where a sector that the disk does not give back ends the process.
+        if at.saturating_add(u64::from(place.bytes)) > file.len() {
+            return Err(StoreError::corrupt(name, at, "the block is longer than its file"));
+        }
+        let mut bytes = vec![0; len];
+        file.read(at, &mut bytes).map_err(|error| StoreError::io("read", &name, error))?;
+        Ok(bytes)
     }
 
     /// Reads the head of a record; `None` when there is none at that place.
@@ -325,6 +330,14 @@ impl<D: Disk> Blocks<D> {
             }
         }
         Ok(())
+    }
+
+    /// Writes a block's record over itself: the next sync then writes it to the disk, whatever the system thinks
+    /// of it after one that failed.
+    pub(crate) fn rewrite(&self, place: &BodyRef) -> Result<(), StoreError> {
+        let file = self.file(place.file)?;
+        let bytes = record_bytes(place.bytes);
+        Ok(crate::engine::rewrite(file.as_ref(), &name(place.file), place.offset, bytes)?)
     }
 
     /// Makes a file durable.

@@ -74,15 +74,27 @@ impl<D: Disk> Store<D> {
             *count += 1;
             found(error);
         };
-        let mut cancelled = false;
+        let (mut cancelled, mut unreadable) = (false, false);
+        self.chain.view.files.hashes.probe(&mut |error| {
+            unreadable = true;
+            tell(error.into());
+        });
         self.engine.check(
             &mut |done, total| {
                 cancelled |= !progress(CheckProgress { part: CheckPart::Log, done, total });
             },
-            &mut |error| tell(error.into()),
+            &mut |error| {
+                unreadable |= error.is_unreadable();
+                tell(error.into());
+            },
         )?;
         if cancelled {
             return Err(StoreError::Cancelled);
+        }
+        if unreadable {
+            // Through the mappings the rest is not safe to read.
+            report.errors = errors.borrow().0;
+            return Ok(report);
         }
         report.coins = self.check_coins(progress, &tell)?;
         check_registry(&self.chain.view.registry, self.tip(), &tell);

@@ -124,7 +124,7 @@ impl<D: Disk> Store<D> {
         connect: &mut Connect<'_, D>,
         progress: &mut dyn FnMut(RepairProgress) -> bool,
     ) -> Result<(Self, RepairReport), StoreError> {
-        let _lock = source.lock().map_err(|error| StoreError::io("lock", "", error))?;
+        let _lock = crate::engine::lock(source)?;
         let network = options.engine.network_id;
         let blocks = Blocks::new(source.clone(), network, options.block_file_bytes);
         let (mut store, _) = Self::open(target, options, genesis)?;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::backing::{Backing, Disk, LINE_BYTES, Line, Lines};
+use crate::backing::{Backing, Disk, LINE_BYTES, Line, Lines, Unreadable};
 
 /// What a disk writes whole.
 const SECTOR: usize = 512;
@@ -103,6 +103,8 @@ struct FileState {
     /// Sectors that a failed sync forgot: what is on the disk. Cleared when they are written again.
     forgotten: BTreeMap<usize, Sector>,
     durable_len: usize,
+    /// A sector that cannot be read.
+    spoilt: Option<usize>,
 }
 
 fn sector_of(data: &[u8], sector: usize) -> Sector {
@@ -123,6 +125,11 @@ fn put_sector(data: &mut [u8], sector: usize, bytes: &Sector) {
 }
 
 impl FileState {
+    /// Whether reading these bytes meets the sector that cannot be read.
+    fn is_spoilt(&self, range: &std::ops::Range<usize>) -> bool {
+        self.spoilt.is_some_and(|at| at * SECTOR < range.end && range.start < (at + 1) * SECTOR)
+    }
+
     fn write(&mut self, offset: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -387,6 +394,16 @@ impl SimDisk {
         state.names.iter().map(|(name, &number)| (name.clone(), len(number))).collect()
     }
 
+    /// Makes the sector unreadable that holds this byte; whether the file is there. Reading it without the mapping
+    /// fails; through the mapping it ends the process: here, with a panic.
+    pub fn spoil(&self, name: &str, offset: u64) -> bool {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let file = state.names.get(name).and_then(|&number| state.files.get_mut(number));
+        let sector = usize::try_from(offset).map(|offset| offset / SECTOR).ok();
+        file.map(|file| file.spoilt = sector).is_some()
+    }
+
     /// Changes one byte of a file behind everybody's back; whether it was there.
     pub fn corrupt(&self, name: &str, offset: u64, xor: u8) -> bool {
         let mut guard = self.state();
@@ -570,14 +587,23 @@ impl Backing for SimFile {
 
     fn view(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let state = self.disk.state();
-        let data = &state.files[self.number].data;
-        Ok(data[bounds(offset, len, data.len())?].to_vec())
+        let file = &state.files[self.number];
+        let range = bounds(offset, len, file.data.len())?;
+        assert!(
+            !file.is_spoilt(&range),
+            "SIGBUS: an unreadable sector was read through the mapping"
+        );
+        Ok(file.data[range].to_vec())
     }
 
     fn read(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let state = self.disk.state();
-        let data = &state.files[self.number].data;
-        buf.copy_from_slice(&data[bounds(offset, buf.len(), data.len())?]);
+        let file = &state.files[self.number];
+        let range = bounds(offset, buf.len(), file.data.len())?;
+        if file.is_spoilt(&range) {
+            return Err(Fault::Io.into());
+        }
+        buf.copy_from_slice(&file.data[range]);
         Ok(())
     }
 
@@ -664,7 +690,13 @@ impl Lines for SimTable {
     fn load(&self, line: u64) -> io::Result<Line> {
         let offset = self.offset(line)?;
         let state = self.disk.state();
-        let data = &state.files[self.number].data;
+        let file = &state.files[self.number];
+        let range = offset..offset + LINE_BYTES;
+        assert!(
+            !file.is_spoilt(&range),
+            "SIGBUS: an unreadable sector was read through the mapping"
+        );
+        let data = &file.data;
         Ok(std::array::from_fn(|i| {
             let mut word = [0; 8];
             word.copy_from_slice(&data[offset + 8 * i..offset + 8 * i + 8]);
@@ -686,6 +718,15 @@ impl Lines for SimTable {
 
     fn sync(&self) -> io::Result<()> {
         sync(&self.disk, self.number)
+    }
+
+    fn probe(&self) -> Result<(), Unreadable> {
+        let state = self.disk.state();
+        let file = &state.files[self.number];
+        crate::backing::probe(self.lines * LINE_BYTES as u64, |offset, buf| {
+            let range = bounds(offset, buf.len(), file.data.len())?;
+            if file.is_spoilt(&range) { Err(Fault::Io.into()) } else { Ok(()) }
+        })
     }
 
     fn prefetch(&self, _line: u64) {}

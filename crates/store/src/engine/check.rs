@@ -10,7 +10,7 @@ use super::live::{self, LiveEditor};
 use super::log::{record_at, record_must_be};
 use super::types::{CoinDigest, Key};
 use super::{Engine, EngineError};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk, Lines};
 use crate::layout::{record, segment};
 
 /// What is done with a coin's key and value.
@@ -34,6 +34,9 @@ impl<D: Disk> Engine<D> {
     /// Bytes that hold nothing are not looked at: space taken ahead behind the last record of a segment.
     /// `progress` hears bytes done and bytes in all.
     ///
+    /// First all is read without the mappings: where the disk does not give bytes back, a mapping ends the process. If
+    /// there is such a place, nothing else is looked at.
+    ///
     /// # Errors
     /// [`EngineError::Io`] when the disk itself fails.
     pub fn check(
@@ -45,6 +48,9 @@ impl<D: Disk> Engine<D> {
         let used: u64 = self.books.values().map(|book| u64::from(book.used)).sum();
         let all = index_bytes + used;
         progress(0, all);
+        if self.probe(found) {
+            return Ok(());
+        }
         for generation in [self.generation, self.generation + 1] {
             // The older one may be on its way to becoming the newer.
             if generation > self.generation && self.running.is_some() {
@@ -56,6 +62,9 @@ impl<D: Disk> Engine<D> {
                 Ok(_) => {}
                 Err(error) => pass_on(error, found)?,
             }
+        }
+        if let Some(error) = self.mark.check(self.durable)? {
+            found(error);
         }
         self.shared.index.check(found)?;
         let mut done = index_bytes;
@@ -84,6 +93,28 @@ impl<D: Disk> Engine<D> {
             progress(done, all);
         }
         Ok(())
+    }
+
+    /// Whether something cannot be read; `found` hears of each file of which that is so.
+    fn probe(&self, found: &mut dyn FnMut(EngineError)) -> bool {
+        let mut any = false;
+        self.shared.index.probe(&mut |error| {
+            any = true;
+            found(error);
+        });
+        for book in self.books.values() {
+            let Some(segment) = self.log.segments.get(book.number) else { continue };
+            if let Err(place) = segment.file.probe(book.used.into()) {
+                any = true;
+                found(EngineError::unreadable(&segment.name, &place));
+            }
+            if let Err(place) = segment.live.probe() {
+                any = true;
+                let name = super::log::Segment::<D>::live_name(segment.number);
+                found(EngineError::unreadable(&name, &place));
+            }
+        }
+        any
     }
 
     /// Reads each coin of the index and compares the sums with the tip's; all positions.

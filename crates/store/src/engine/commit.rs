@@ -54,7 +54,8 @@ impl<D: Disk> Batch<'_, D> {
         let more = self.check_added()?;
         self.engine.shared.index.reserve(&more)?;
         let mut buf = std::mem::take(&mut self.buf);
-        codec::write_commit(&mut buf, self.records, floor);
+        let durable = self.engine.durable;
+        codec::CommitRecord { records: self.records, floor, durable }.to_disk(&mut buf);
         let note = Note { segment: 0, end: 0, entries: 0, entry_bytes: 0, heights: 0 };
         self.write(&mut buf, record::KIND_COMMIT, note)?;
         drop(buf);
@@ -77,8 +78,15 @@ impl<D: Disk> Batch<'_, D> {
             // stay as they are until then.
             self.engine.shared.poison();
             self.done = true;
+            return synced;
         }
-        synced
+        self.engine.durable = self.id;
+        let marked = self.engine.mark.set(self.id);
+        if marked.is_err() {
+            self.engine.shared.poison();
+            self.done = true;
+        }
+        marked
     }
 
     /// Looks whether the index holds a coin that the batch adds, in the index's order; for each

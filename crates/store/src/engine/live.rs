@@ -95,6 +95,7 @@ pub(super) fn check<D: Disk>(
 /// Reads and changes bits, one line in hand: cheap when neighbours follow each other.
 pub(super) struct LiveEditor<D: Disk> {
     hand: Option<Hand<D>>,
+    stores_all: bool,
 }
 
 struct Hand<D: Disk> {
@@ -106,7 +107,13 @@ struct Hand<D: Disk> {
 
 impl<D: Disk> LiveEditor<D> {
     pub(super) fn new() -> Self {
-        Self { hand: None }
+        Self { hand: None, stores_all: false }
+    }
+
+    /// For replay: also stores lines whose bits are as they should be. After a failed sync the system may show
+    /// what is not on the disk, and thinks it is.
+    pub(super) fn storing_all() -> Self {
+        Self { hand: None, stores_all: true }
     }
 
     fn take_up(
@@ -150,11 +157,12 @@ impl<D: Disk> LiveEditor<D> {
         offset: u32,
         on: bool,
     ) -> Result<bool, EngineError> {
+        let stores_all = self.stores_all;
         let (hand, word, mask) = self.take_up(segment, offset)?;
         let before = hand.line[word];
         let after = if on { before | mask } else { before & !mask };
         hand.line[word] = after;
-        hand.changed |= before != after;
+        hand.changed |= stores_all || before != after;
         Ok(before != after)
     }
 

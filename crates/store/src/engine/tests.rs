@@ -2,12 +2,14 @@
 
 mod corrupt;
 mod crash;
+mod failed_sync;
 mod faults;
 mod kill;
 mod killed;
 mod model;
 mod sessions;
 mod small_disk;
+mod tail;
 
 use super::*;
 use crate::sim::SimRng;

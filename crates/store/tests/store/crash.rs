@@ -239,3 +239,93 @@ fn after_a_failed_call_nothing_is_written_and_reading_goes_on() {
     }
     assert!(failed > 10, "only {failed} calls failed");
 }
+
+/// A sync fails and the process ends, but the machine goes on: the next process must not take for written what the
+/// system only remembers.
+#[test]
+fn what_a_failed_sync_forgot_is_written_again_in_every_part() {
+    let genesis = genesis();
+    let commits = commits();
+    let bases = bases(&commits, false);
+    let mut failed = 0;
+    for seed in 0..count("MVS_STORE_IMAGES", 500) / 10 {
+        let mut rng = SimRng::new(seed);
+        let base = &bases[rng.below(bases.len() as u64) as usize];
+        let disk = base.disk.kill_image();
+        let nth = disk.calls(Call::Sync) + rng.below(40);
+        disk.fail(Call::Sync, nth, Fault::Io);
+        let mut model = base.model.clone();
+        let mut hoped = None;
+        if let Ok(mut store) = open(&disk, &genesis) {
+            for step in commits.iter().skip(base.next).take(6) {
+                let mut next = model.clone();
+                advance(&mut next, step);
+                if commit(&mut store, step).is_err() {
+                    hoped = Some(next);
+                    break;
+                }
+                model = next;
+            }
+        }
+        failed += u64::from(disk.calls(Call::Sync) > nth);
+        disk.heal();
+        let when = format!("seed {seed}, base {}", base.next);
+        let store = open(&disk, &genesis).unwrap_or_else(|e| panic!("{when}: {e}"));
+        if let Some(hoped) = hoped
+            && store.tip().hash == tip_hash(&hoped)
+        {
+            model = hoped;
+        }
+        assert_is(&store, &model, &when);
+        if rng.below(3) == 0 {
+            store.close().unwrap();
+        } else {
+            drop(store);
+        }
+        for image in 0..3 {
+            let image = disk.crash_image(rng.next_u64() ^ image);
+            let store = open(&image, &genesis).unwrap_or_else(|e| panic!("{when}: {e}"));
+            assert_is(&store, &model, &when);
+        }
+    }
+    println!("{failed} syncs failed");
+    assert!(failed > 10, "only {failed} syncs failed");
+}
+
+/// A checkpoint that found no room is made once there is some.
+#[test]
+fn a_checkpoint_that_found_no_space_does_not_end_writing() {
+    let genesis = genesis();
+    for background in [false, true] {
+        let disk = SimDisk::new(6);
+        let mut options = options(HORIZON);
+        options.engine.background = background;
+        let (mut store, _) = Store::open(disk.clone(), options, &genesis).unwrap();
+        let mut model = Model::new(&genesis);
+        let mut refused = 0;
+        for step in commits() {
+            let before = store.stats().unwrap().engine.checkpoints;
+            commit(&mut store, &step).unwrap();
+            advance(&mut model, &step);
+            // Nothing more is to be had, not even for a head; what is missing for the log was taken ahead.
+            disk.set_space(Some(0));
+            for _ in 0..3 {
+                if let Err(error) = store.checkpoint().and_then(|()| store.batch().map(drop)) {
+                    assert!(error.is_no_space(), "{error}");
+                    refused += 1;
+                }
+            }
+            disk.set_space(None);
+            // One that was under way in the background may tell of its failure once.
+            if let Err(error) = store.batch().map(drop) {
+                assert!(background && error.is_no_space(), "{error}");
+            }
+            store.batch().map(drop).unwrap();
+            store.checkpoint().unwrap();
+            drop(store.batch().unwrap());
+            assert!(background || store.stats().unwrap().engine.checkpoints > before);
+        }
+        assert!(refused > 10, "{refused}");
+        assert_is(&store, &model, "no space");
+    }
+}

@@ -132,3 +132,26 @@ fn the_index_or_the_live_maps_from_the_log() {
     assert!(image.corrupt("heights.dat", 320 * 50, 1));
     assert!(repair(&image).is_err());
 }
+
+#[test]
+fn a_folder_in_use_is_told_apart() {
+    let disk = store();
+    let open = Store::open(disk.clone(), options(60), &genesis()).unwrap();
+    let target = SimDisk::new(34);
+    let build = |target: SimDisk| {
+        Store::rebuild_from_blocks(
+            &disk,
+            target,
+            options(60),
+            &genesis(),
+            &mut connect,
+            &mut |_| true,
+        )
+    };
+    assert_eq!(build(target.clone()).err().unwrap().code(), "store.locked");
+    drop(open);
+    let in_use = Store::open(target.clone(), options(60), &genesis()).unwrap();
+    assert_eq!(build(target.clone()).err().unwrap().code(), "store.locked");
+    drop(in_use);
+    build(target).unwrap();
+}

@@ -3,6 +3,7 @@
 
 use super::model::{Chain, Model, assert_same, assert_sound, nothing, perform, plan};
 use super::*;
+use crate::backing::Backing;
 use crate::sim::SimDisk;
 
 fn filled(seed: u64, clean: bool) -> (SimDisk, Options, Model) {
@@ -178,6 +179,56 @@ fn assert_damaged(image: &SimDisk, options: &Options, model: &Model) {
             let mut found = 0;
             engine.check(&mut |_, _| {}, &mut |_| found += 1).unwrap();
             assert!(found > 0 || model.coins.is_empty());
+        }
+    }
+}
+
+/// Where a sector cannot be read a mapping ends the process: `check` must find it before.
+#[test]
+fn an_unreadable_sector_is_found_and_not_read_through_a_mapping() {
+    for seed in 30..30 + times(4, 1) {
+        let (disk, options, _) = filled(seed, true);
+        let mut rng = SimRng::new(seed);
+        let (engine, _) = Engine::open(disk.clone(), options, &mut Chain::default()).unwrap();
+        for (name, len) in disk.files().into_iter().step_by(if cfg!(miri) { 11 } else { 1 }) {
+            let at = rng.below(len);
+            let is_read =
+                name.starts_with("log/") || name.starts_with("live/") || name.starts_with("index/");
+            if !is_read || !holds_something(&engine, &name, at / 512 * 512) {
+                continue;
+            }
+            assert!(disk.spoil(&name, at));
+            let mut found = Vec::new();
+            engine.check(&mut |_, _| {}, &mut |error| found.push(error)).unwrap();
+            match &found[..] {
+                [EngineError::Corrupt { file, offset, .. }] => {
+                    assert_eq!((file, *offset), (&name, at / 512 * 512));
+                }
+                other => panic!("{name} {at}: {other:?}"),
+            }
+            assert!(disk.spoil(&name, 1 << 40)); // nowhere
+        }
+        engine.check(&mut |_, _| {}, &mut |error| panic!("{error}")).unwrap();
+    }
+}
+
+/// Whatever a slot of the index says, no byte outside the file is asked for: behind a mapping's file there is
+/// SIGBUS.
+#[test]
+fn no_position_reads_outside_a_segment() {
+    let (disk, options, _) = filled(40, true);
+    let (engine, _) = Engine::open(disk, options, &mut Chain::default()).unwrap();
+    let segments = &engine.log.segments;
+    for segment in segments.iter() {
+        let len = segment.file.len() as u32;
+        for offset in (0..len + 200).step_by(if cfg!(miri) { 37 } else { 1 }) {
+            match super::super::find::read_coin(
+                segments,
+                super::super::codec::position_of(segment.number, offset),
+            ) {
+                Ok(coin) => assert!(coin.value().len() < len as usize),
+                Err(error) => assert_eq!(error.code(), "store.corrupt", "{error}"),
+            }
         }
     }
 }

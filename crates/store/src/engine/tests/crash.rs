@@ -129,7 +129,8 @@ fn crashes(seeds: std::ops::Range<u64>, lives: u64, images: u64, write_ahead: bo
 #[test]
 fn a_power_cut_leaves_the_last_or_the_begun_batch() {
     // More than half of the engine's images; each seed gives 25 of them.
-    let (bad, all) = crashes(0..(engine_images() / 40).max(1), 5, 4, true);
+    let (lives, images) = if cfg!(miri) { (2, 1) } else { (5, 4) };
+    let (bad, all) = crashes(0..(engine_images() / 40).max(1), lives, images, true);
     eprintln!("{all} images opened, {bad} bad");
     assert_eq!(bad, 0);
 }
@@ -184,7 +185,13 @@ fn recovery_can_be_cut_too() {
     for seed in 1000..1000 + times(30, 1) {
         let mut rng = SimRng::new(seed);
         let options = tiny(&mut rng);
-        let cut = work_until_cut(SimDisk::new(seed), &options, Model::default(), seed, 900);
+        let cut = work_until_cut(
+            SimDisk::new(seed),
+            &options,
+            Model::default(),
+            seed,
+            if cfg!(miri) { 250 } else { 900 },
+        );
         let mut image = cut.disk.crash_image(seed);
         for _ in 0..4 {
             let probe = image.kill_image();
