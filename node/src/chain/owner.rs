@@ -14,6 +14,7 @@ mod peers;
 mod progress;
 mod serve;
 mod transactions;
+mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -119,6 +120,8 @@ pub struct Owner {
     disk_full_since: Option<Duration>,
     last_upkeep: Duration,
     last_status: Option<Duration>,
+    /// It had caught up at some time since the start.
+    was_synced: bool,
 }
 
 impl Owner {
@@ -164,6 +167,7 @@ impl Owner {
             disk_full_since: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
+            was_synced: false,
         };
         let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
         (owner, handle)
@@ -267,8 +271,7 @@ impl Owner {
         if !self.core.is_dirty() {
             return Ok(());
         }
-        let best = self.core.index.best(self.core.trunk()).height;
-        let is_bulk = best.blocks_since(self.core.tip().height) > BULK_DISTANCE;
+        let is_bulk = !self.is_near_best();
         let slice = if is_bulk { Slice::BULK } else { Slice::TIP };
         let stop = self.stop.clone();
         match self.core.advance(&slice, &stop) {
@@ -283,6 +286,11 @@ impl Owner {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    fn is_near_best(&self) -> bool {
+        let best = self.core.index.best(self.core.trunk()).height;
+        best.blocks_since(self.core.tip().height) <= BULK_DISTANCE
     }
 
     /// Follows a durable change of the chain.
@@ -310,11 +318,17 @@ impl Owner {
         }
         for block in &connected {
             let hash = block.block().header().hash();
+            verdict::accepted(&hash);
             self.answer_block(&hash, Ok(BlockVerdict { hash, is_on_chain: true }));
         }
         if !is_bulk {
             senders.into_iter().for_each(|from| self.note_merit(from));
             self.announce(&connected);
+        } else if self.was_synced || self.is_near_best() {
+            // Whoever is behind us asks once and then waits to hear of more; one header is enough.
+            // Headers without blocks must not keep a node that had caught up from telling.
+            let last = connected.len().saturating_sub(1);
+            self.announce(&connected[last..]);
         }
         Ok(())
     }

@@ -10,12 +10,12 @@ use mvs_consensus::header::Parent;
 use mvs_consensus::script::CacheUse;
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::Encode;
-use mvs_primitives::hash::TxId;
+use mvs_primitives::hash::{TxId, sha256d};
 use mvs_primitives::transaction::Transaction;
 use mvs_store::UndoneBlock;
 
 use super::jobs::JobResult;
-use super::{Owner, TxReply, unix_now};
+use super::{Owner, TxReply, unix_now, verdict};
 use crate::chain::command::TxRefusal;
 use crate::chain::core::ChainError;
 use crate::chain::events::ChainEvent;
@@ -83,6 +83,9 @@ impl Owner {
         let (transaction, txid) = match tx.decode() {
             Ok(read) => read,
             Err(error) => {
+                // Bytes without an id go by their own hash.
+                let id = TxId::from_bytes(sha256d(tx.bytes()));
+                verdict::refused(&id, error.code());
                 self.network.penalise(peer, Penalty::BAN, error.code());
                 return;
             }
@@ -102,7 +105,10 @@ impl Owner {
         match self.mempool.stage(tx, origin) {
             Ok(_) if self.tx_jobs >= MOST_JOBS => self.answer_tx(&txid, Err(TxRefusal::Busy)),
             Ok(staged) => self.verify_tx(staged, from),
-            Err(reject) => self.answer_tx(&txid, Err(reject.into())),
+            Err(reject) => {
+                verdict::refused(&txid, reject.code());
+                self.answer_tx(&txid, Err(reject.into()));
+            }
         }
     }
 
@@ -134,6 +140,7 @@ impl Owner {
         let txid = tx.txid();
         match self.admit(verdict)? {
             Ok(()) => {
+                verdict::accepted(&txid);
                 if let Some(peer) = from {
                     self.network.note_merit(peer, Merit::Tx);
                 }
@@ -145,6 +152,7 @@ impl Owner {
                 }
             }
             Err(reject) => {
+                verdict::refused(&txid, reject.code());
                 if let Some(peer) = from {
                     if reject.is_missing_parent() {
                         self.orphans.add(tx, peer.number(), unix_now());
