@@ -6,6 +6,7 @@
 //! results come back through a second channel, which is bounded by the jobs that are allowed to be
 //! out. Between two commands the owner connects a slice of blocks at most.
 
+mod announcements;
 mod blocks;
 mod headers;
 mod jobs;
@@ -28,6 +29,7 @@ use mvs_primitives::hash::{BlockHash, TxId};
 use mvs_store::mmap::MapDisk;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use self::announcements::Announcements;
 use self::blocks::WaitingBlock;
 use self::jobs::JobResult;
 use self::peers::PeerState;
@@ -120,8 +122,7 @@ pub struct Owner {
     disk_full_since: Option<Duration>,
     last_upkeep: Duration,
     last_status: Option<Duration>,
-    /// It had caught up at some time since the start.
-    was_synced: bool,
+    announcements: Announcements,
 }
 
 impl Owner {
@@ -167,7 +168,7 @@ impl Owner {
             disk_full_since: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
-            was_synced: false,
+            announcements: Announcements::default(),
         };
         let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
         (owner, handle)
@@ -215,6 +216,7 @@ impl Owner {
             }
             self.advance()?;
             self.poll_planner()?;
+            self.announce_owed()?;
             self.upkeep();
         }
         Ok(())
@@ -271,7 +273,8 @@ impl Owner {
         if !self.core.is_dirty() {
             return Ok(());
         }
-        let is_bulk = !self.is_near_best();
+        let best = self.core.index.best(self.core.trunk()).height;
+        let is_bulk = best.blocks_since(self.core.tip().height) > BULK_DISTANCE;
         let slice = if is_bulk { Slice::BULK } else { Slice::TIP };
         let stop = self.stop.clone();
         match self.core.advance(&slice, &stop) {
@@ -286,11 +289,6 @@ impl Owner {
             Err(error) => return Err(error),
         }
         Ok(())
-    }
-
-    fn is_near_best(&self) -> bool {
-        let best = self.core.index.best(self.core.trunk()).height;
-        best.blocks_since(self.core.tip().height) <= BULK_DISTANCE
     }
 
     /// Follows a durable change of the chain.
@@ -323,12 +321,12 @@ impl Owner {
         }
         if !is_bulk {
             senders.into_iter().for_each(|from| self.note_merit(from));
+        }
+        if is_bulk || !self.announcements.take(self.now()) {
+            // One header of the end is enough, when there is time for it.
+            self.announcements.owe();
+        } else {
             self.announce(&connected);
-        } else if self.was_synced || self.is_near_best() {
-            // Whoever is behind us asks once and then waits to hear of more; one header is enough.
-            // Headers without blocks must not keep a node that had caught up from telling.
-            let last = connected.len().saturating_sub(1);
-            self.announce(&connected[last..]);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::Owner;
 use super::serve::Request;
 use crate::chain::core::ChainError;
 use crate::chain::index::locator;
+use crate::chain::trunk::Trunk as _;
 use crate::p2p::api::{Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage};
 use crate::p2p::message::{HeaderEntry, Inventory, Locator, Message, PROTOCOL_VERSION};
 use crate::sync::{Action, ChainNow, PeerView};
@@ -229,12 +230,29 @@ impl Owner {
                 transaction_count: u32::try_from(block.block().txids().len()).unwrap_or(u32::MAX),
             })
             .collect();
-        let Some(last) = connected.last().map(|block| block.block().header().hash()) else {
-            return;
-        };
-        if entries.is_empty() {
-            return;
+        if let Some(last) = connected.last() {
+            self.announce_headers(entries, last.block().header().hash());
         }
+    }
+
+    /// Tells of the tip if peers have not heard of it: whoever is behind us asks once, and then waits
+    /// until it hears of more.
+    pub(super) fn announce_owed(&mut self) -> Result<(), ChainError> {
+        if !self.announcements.is_owed() || self.core.is_dirty() {
+            return Ok(());
+        }
+        if !self.announcements.take(self.now()) {
+            return Ok(());
+        }
+        self.announcements.paid();
+        let tip = self.core.tip();
+        if let Some(header) = self.core.trunk().full_header(tip.height)? {
+            self.announce_headers(vec![HeaderEntry { header, transaction_count: 0 }], tip.hash);
+        }
+        Ok(())
+    }
+
+    fn announce_headers(&self, entries: Vec<HeaderEntry>, last: BlockHash) {
         let message = Message::Headers(entries);
         self.network.broadcast(&message, |facts| !self.planner.told_us(facts.id, &last));
     }

@@ -65,7 +65,6 @@ impl Owner {
             is_disk_full: self.disk_full_since.is_some(),
             loose: self.mempool.len(),
         };
-        self.was_synced |= is_synced;
         if is_synced && !was_synced {
             self.ask_pools();
         }
