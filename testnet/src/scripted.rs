@@ -542,9 +542,8 @@ impl Conversation {
         if !shared.habits.follows {
             return;
         }
-        let wanted: Vec<Hash> = shared
-            .state
-            .look(|state| hashes.into_iter().filter(|hash| !state.has(hash)).collect());
+        let wanted: Vec<Hash> =
+            shared.state.look(|state| hashes.into_iter().filter(|hash| !state.has(hash)).collect());
         let fresh: Vec<Hash> =
             wanted.into_iter().filter(|hash| self.pending.insert(*hash)).collect();
         if !fresh.is_empty() {
@@ -621,7 +620,8 @@ impl State {
     }
 
     fn keep_orphan(&mut self, block: &[u8]) {
-        if self.orphan_hashes.len() < ORPHANS && self.orphan_hashes.insert(wire::block_hash(block)) {
+        if self.orphan_hashes.len() < ORPHANS && self.orphan_hashes.insert(wire::block_hash(block))
+        {
             self.orphans.entry(previous_of(block)).or_default().push(block.to_vec());
         }
     }

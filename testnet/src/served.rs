@@ -106,7 +106,11 @@ impl Served {
     pub fn side_tips(&self) -> Vec<Hash> {
         let parents: HashSet<Hash> = self.nodes.values().map(|node| node.previous).collect();
         let tip = self.tip();
-        self.nodes.keys().filter(|hash| !parents.contains(*hash) && **hash != tip).copied().collect()
+        self.nodes
+            .keys()
+            .filter(|hash| !parents.contains(*hash) && **hash != tip)
+            .copied()
+            .collect()
     }
 
     /// Returns a block.

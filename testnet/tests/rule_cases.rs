@@ -72,6 +72,36 @@ const REFUSED_BY_POLICY: &[(&str, &str)] = &[
 const SPOKEN_EARLIER: &[(&str, &str)] = &[
     // Headers are screened before any seal is looked at.
     ("epoch-beyond-ethash", "header.number"),
+    // Policy asks for usual forms and sizes before anything costly is done; in a block each of these
+    // breaks the rule of its case.
+    ("transaction-too-large", "pool.size"),
+    ("script-hash-spent-with-nop-loose", "pool.input_form"),
+    ("script-ends-false-loose", "pool.spent_form"),
+    ("script-script-of-10001-loose", "pool.spent_form"),
+    ("script-push-of-521-loose", "pool.spent_form"),
+    ("script-push-cut-short-loose", "pool.spent_form"),
+    ("script-operations-202-loose", "pool.spent_form"),
+    ("script-items-1001-loose", "pool.spent_form"),
+    ("script-cat-loose", "pool.spent_form"),
+    ("script-reserved-loose", "pool.spent_form"),
+    ("script-dup-of-nothing-loose", "pool.spent_form"),
+    ("script-from-empty-alt-stack-loose", "pool.spent_form"),
+    ("script-endif-alone-loose", "pool.spent_form"),
+    ("script-return-loose", "pool.spent_form"),
+    ("script-verify-false-loose", "pool.spent_form"),
+    ("script-equalverify-loose", "pool.spent_form"),
+    ("script-numequalverify-loose", "pool.spent_form"),
+    ("script-checksigverify-loose", "pool.spent_form"),
+    ("script-checkmultisigverify-loose", "pool.spent_form"),
+    ("script-number-of-5-bytes-loose", "pool.spent_form"),
+    ("script-multisig-of-21-loose", "pool.spent_form"),
+    ("script-more-signatures-than-keys-loose", "pool.spent_form"),
+    ("script-signature-not-der-loose", "pool.spent_form"),
+    ("script-lock-time-negative-loose", "pool.spent_form"),
+    ("script-lock-time-not-reached-loose", "pool.spent_form"),
+    ("script-relative-lock-negative-loose", "pool.spent_form"),
+    ("script-relative-lock-not-reached-loose", "pool.spent_form"),
+    ("script-no-attenuation-model-loose", "pool.spent_form"),
 ];
 
 /// A block that fits no message: nobody gets as far as reading it, the connection is closed.
@@ -179,12 +209,7 @@ fn serve(peer: &mut Peer, blocks: &[&[u8]], asked: &mut bool) -> Result<bool> {
 }
 
 /// Announces a block by its header, as peers do, and waits for the verdict.
-fn judge_block(
-    node: &Node,
-    verdicts: &mut Verdicts,
-    stage: &Stage,
-    bytes: &[u8],
-) -> Result<Found> {
+fn judge_block(node: &Node, verdicts: &mut Verdicts, stage: &Stage, bytes: &[u8]) -> Result<Found> {
     let hash = wire::display(&wire::block_hash(bytes));
     verdicts.skip()?;
     let mut giver = Peer::connect(node.address_v6(), &stage.introduction())?;
@@ -360,9 +385,8 @@ fn bad_loose_transactions_are_refused_over_the_wire() {
     let name = "bad_loose_transactions_are_refused_over_the_wire";
     let Some(program) = program_or_skip(name) else { return };
     let _alone = alone();
-    let (stages, skipped) = stages(&program, |case| {
-        matches!(case.offer, Offer::LooseTx(_)) && case.code.is_some()
-    });
+    let (stages, skipped) =
+        stages(&program, |case| matches!(case.offer, Offer::LooseTx(_)) && case.code.is_some());
     let count: usize = stages.iter().map(|(_, cases)| cases.len()).sum();
     let wrong = check_all(&stages, |(stage, cases)| {
         let node = stage.node(&program)?;

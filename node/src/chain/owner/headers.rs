@@ -43,8 +43,13 @@ impl Owner {
         let (first, count) = (headers.first().map(Header::hash), headers.len());
         let (index, trunk, tools) = self.core.index_and_trunk();
         let screened = screen(&tools.params, index, trunk, headers, unix_now())?;
-        let list =
-            HeaderList { source, first, count, last_known: screened.last_known, stop: screened.stop };
+        let list = HeaderList {
+            source,
+            first,
+            count,
+            last_known: screened.last_known,
+            stop: screened.stop,
+        };
         if screened.fresh.is_empty() {
             return self.headers_verified(list, Vec::new());
         }
@@ -68,7 +73,8 @@ impl Owner {
         let HeaderList { source, first, count, last_known, stop } = list;
         // What was found wrong first in the list's order.
         let stop = placed.stop.or(stop);
-        if let Some((stop, hash)) = stop.as_ref().and_then(|stop| Some((stop, stop.hash().or(first)?)))
+        if let Some((stop, hash)) =
+            stop.as_ref().and_then(|stop| Some((stop, stop.hash().or(first)?)))
         {
             verdict::refused(&hash, stop.code());
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mvs_consensus::block::ConnectedBlock;
-use mvs_consensus::error::{Fault, Rejection};
+use mvs_consensus::error::{Fault, Rejection, TxRuleError};
 use mvs_consensus::header::Parent;
 use mvs_consensus::script::CacheUse;
+use mvs_consensus::state::StateView as _;
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::Encode;
 use mvs_primitives::hash::{TxId, sha256d};
@@ -151,6 +152,8 @@ impl Owner {
                     self.offer(child, Some(PeerId::new(peer)));
                 }
             }
+            // The parent came in while this one was being verified: nobody would wake it as an orphan.
+            Err(reject) if self.has_arrived(&reject)? => self.offer(tx, from),
             Err(reject) => {
                 verdict::refused(&txid, reject.code());
                 if let Some(peer) = from {
@@ -164,6 +167,17 @@ impl Owner {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether an output that was missing is there now.
+    fn has_arrived(&self, reject: &Reject) -> Result<bool, ChainError> {
+        let Reject::Rule(TxRuleError::InputMissing { previous, .. }) = reject else {
+            return Ok(false);
+        };
+        if self.mempool.contains(&previous.txid) {
+            return Ok(true);
+        }
+        Ok(self.core.trunk().coin(previous)?.is_some())
     }
 
     fn admit(&mut self, verdict: Verdict) -> Result<Result<(), Reject>, ChainError> {
