@@ -30,7 +30,7 @@ use crate::wire::{self, Hash, INV_TX};
 
 /// How long a chain of some thousand blocks may take to arrive. Generous: the machine may be building
 /// at the same time.
-pub const SYNC_LIMIT: Duration = Duration::from_secs(60);
+pub const SYNC_LIMIT: Duration = Duration::from_secs(180);
 
 /// Lets one scenario run at a time: they measure, and there are few processors.
 pub fn alone() -> MutexGuard<'static, ()> {
