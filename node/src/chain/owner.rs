@@ -216,7 +216,7 @@ impl Owner {
             }
             self.advance()?;
             self.poll_planner()?;
-            self.announce_owed()?;
+            self.announce();
             self.upkeep();
         }
         Ok(())
@@ -303,6 +303,7 @@ impl Owner {
         } else if !is_bulk {
             tracing::info!(target: "chain", height = %tip.height, hash = %tip.hash, "new tip");
         }
+        let is_reorganised = !undone.is_empty();
         self.update_pool(&undone, &connected)?;
         for block in undone {
             let (height, hash) = (block.info.height, block.info.hash);
@@ -322,12 +323,11 @@ impl Owner {
         if !is_bulk {
             senders.into_iter().for_each(|from| self.note_merit(from));
         }
-        if is_bulk || !self.announcements.take(self.now()) {
-            // One header of the end is enough, when there is time for it.
-            self.announcements.owe();
-        } else {
-            self.announce(&connected);
+        if is_bulk || is_reorganised {
+            self.announcements.clear();
         }
+        self.note_for_peers(&connected, is_bulk);
+        self.announce();
         Ok(())
     }
 

@@ -11,7 +11,6 @@ use super::Owner;
 use super::serve::Request;
 use crate::chain::core::ChainError;
 use crate::chain::index::locator;
-use crate::chain::trunk::Trunk as _;
 use crate::p2p::api::{Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage};
 use crate::p2p::message::{HeaderEntry, Inventory, Locator, Message, PROTOCOL_VERSION};
 use crate::sync::{Action, ChainNow, PeerView};
@@ -19,9 +18,6 @@ use crate::telemetry::Gate;
 
 /// Anybody can connect and be slow.
 static DROPPED: Gate = Gate::new(5, Duration::from_secs(60));
-
-/// Headers in an announcement; the first node announces whatever one change of its chain brought.
-const MOST_ANNOUNCED: usize = 16;
 
 /// What the owner knows of a peer.
 #[derive(Debug)]
@@ -220,40 +216,27 @@ impl Owner {
         Ok(())
     }
 
-    /// Tells the peers of new blocks, as the first node does: by their headers (p2p.md 7.2).
-    pub(super) fn announce(&self, connected: &[ConnectedBlock]) {
-        let latest = connected.iter().rev().take(MOST_ANNOUNCED).rev();
-        let entries: Vec<HeaderEntry> = latest
-            .map(|block| HeaderEntry {
+    /// Keeps the headers of new blocks for the next announcement: of many at once only the last.
+    pub(super) fn note_for_peers(&mut self, connected: &[ConnectedBlock], is_bulk: bool) {
+        let first = if is_bulk { connected.len().saturating_sub(1) } else { 0 };
+        for block in connected.iter().skip(first) {
+            self.announcements.push(HeaderEntry {
                 header: block.block().header().header().clone(),
                 // A block has far fewer transactions.
                 transaction_count: u32::try_from(block.block().txids().len()).unwrap_or(u32::MAX),
-            })
-            .collect();
-        if let Some(last) = connected.last() {
-            self.announce_headers(entries, last.block().header().hash());
+            });
         }
     }
 
-    /// Tells of the tip if peers have not heard of it: whoever is behind us asks once, and then waits
-    /// until it hears of more.
-    pub(super) fn announce_owed(&mut self) -> Result<(), ChainError> {
-        if !self.announcements.is_owed() || self.core.is_dirty() {
-            return Ok(());
-        }
-        if !self.announcements.take(self.now()) {
-            return Ok(());
-        }
-        self.announcements.paid();
+    /// Tells the peers of new blocks, as the first node does: by their headers (p2p.md 7.2). Whoever is
+    /// behind us asks once, and then waits until it hears of more.
+    pub(super) fn announce(&mut self) {
         let tip = self.core.tip();
-        if let Some(header) = self.core.trunk().full_header(tip.height)? {
-            self.announce_headers(vec![HeaderEntry { header, transaction_count: 0 }], tip.hash);
+        let at_best = self.core.index.best(self.core.trunk()).height <= tip.height;
+        let entries = self.announcements.take(self.now(), at_best);
+        if !entries.is_empty() {
+            let message = Message::Headers(entries);
+            self.network.broadcast(&message, |facts| !self.planner.told_us(facts.id, &tip.hash));
         }
-        Ok(())
-    }
-
-    fn announce_headers(&self, entries: Vec<HeaderEntry>, last: BlockHash) {
-        let message = Message::Headers(entries);
-        self.network.broadcast(&message, |facts| !self.planner.told_us(facts.id, &last));
     }
 }
