@@ -6,6 +6,7 @@
 //! results come back through a second channel, which is bounded by the jobs that are allowed to be
 //! out. Between two commands the owner connects a slice of blocks at most.
 
+mod announcements;
 mod blocks;
 mod headers;
 mod jobs;
@@ -14,6 +15,7 @@ mod peers;
 mod progress;
 mod serve;
 mod transactions;
+mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ use mvs_primitives::hash::{BlockHash, TxId};
 use mvs_store::mmap::MapDisk;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use self::announcements::Announcements;
 use self::blocks::WaitingBlock;
 use self::jobs::JobResult;
 use self::peers::PeerState;
@@ -119,6 +122,7 @@ pub struct Owner {
     disk_full_since: Option<Duration>,
     last_upkeep: Duration,
     last_status: Option<Duration>,
+    announcements: Announcements,
 }
 
 impl Owner {
@@ -164,6 +168,7 @@ impl Owner {
             disk_full_since: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
+            announcements: Announcements::default(),
         };
         let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
         (owner, handle)
@@ -211,6 +216,7 @@ impl Owner {
             }
             self.advance()?;
             self.poll_planner()?;
+            self.announce();
             self.upkeep();
         }
         Ok(())
@@ -297,6 +303,7 @@ impl Owner {
         } else if !is_bulk {
             tracing::info!(target: "chain", height = %tip.height, hash = %tip.hash, "new tip");
         }
+        let is_reorganised = !undone.is_empty();
         self.update_pool(&undone, &connected)?;
         for block in undone {
             let (height, hash) = (block.info.height, block.info.hash);
@@ -310,12 +317,17 @@ impl Owner {
         }
         for block in &connected {
             let hash = block.block().header().hash();
+            verdict::accepted(&hash);
             self.answer_block(&hash, Ok(BlockVerdict { hash, is_on_chain: true }));
         }
         if !is_bulk {
             senders.into_iter().for_each(|from| self.note_merit(from));
-            self.announce(&connected);
         }
+        if is_bulk || is_reorganised {
+            self.announcements.clear();
+        }
+        self.note_for_peers(&connected, is_bulk);
+        self.announce();
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 
 use super::jobs::{BodyFault, HeaderSource};
-use super::{BlockReply, Owner, broken};
+use super::{BlockReply, Owner, broken, verdict};
 use crate::chain::bodies::Body;
 use crate::chain::command::{BlockRefusal, BlockVerdict};
 use crate::chain::core::{ChainError, InvalidBlock};
@@ -49,6 +49,7 @@ impl Owner {
         match self.core.index.standing(self.core.trunk(), &hash)? {
             Standing::Trunk(_) => {}
             Standing::Invalid => {
+                verdict::refused(&hash, "block.known_invalid");
                 self.network.penalise(peer, Penalty::BAN, "block.known_invalid");
             }
             Standing::Beside(_) => {
@@ -208,6 +209,7 @@ impl Owner {
         text: String,
         penalty: Penalty,
     ) {
+        verdict::refused(hash, code);
         tracing::debug!(target: "chain", %hash, code, text, "body dropped");
         if let Some(peer) = from {
             self.planner.body_was_wrong(peer);
@@ -219,6 +221,7 @@ impl Owner {
     /// A block breaks a rule: it and its descendants are out, and its sender did not judge it.
     pub(super) fn on_invalid(&mut self, invalid: &InvalidBlock) {
         let (code, error) = (invalid.error.code(), &invalid.error);
+        verdict::refused(&invalid.hash, code);
         if let Some(held_back) = INVALID.pass(Instant::now()) {
             tracing::warn!(target: "chain", height = %invalid.height, hash = %invalid.hash, code,
                 %error, held_back, "invalid block");

@@ -3,7 +3,7 @@
 use mvs_primitives::header::Header;
 
 use super::jobs::{HeaderList, HeaderSource, Seal};
-use super::{Owner, unix_now};
+use super::{Owner, unix_now, verdict};
 use crate::chain::command::BlockRefusal;
 use crate::chain::core::ChainError;
 use crate::chain::intake::{HeadersStop, place, screen};
@@ -40,11 +40,16 @@ impl Owner {
         source: HeaderSource,
         headers: Vec<Header>,
     ) -> Result<(), ChainError> {
-        let count = headers.len();
+        let (first, count) = (headers.first().map(Header::hash), headers.len());
         let (index, trunk, tools) = self.core.index_and_trunk();
         let screened = screen(&tools.params, index, trunk, headers, unix_now())?;
-        let list =
-            HeaderList { source, count, last_known: screened.last_known, stop: screened.stop };
+        let list = HeaderList {
+            source,
+            first,
+            count,
+            last_known: screened.last_known,
+            stop: screened.stop,
+        };
         if screened.fresh.is_empty() {
             return self.headers_verified(list, Vec::new());
         }
@@ -65,9 +70,14 @@ impl Owner {
     ) -> Result<(), ChainError> {
         let (index, trunk, tools) = self.core.index_and_trunk();
         let placed = place(&tools.params, index, trunk, seals, unix_now())?;
-        let HeaderList { source, count, last_known, stop } = list;
+        let HeaderList { source, first, count, last_known, stop } = list;
         // What was found wrong first in the list's order.
         let stop = placed.stop.or(stop);
+        if let Some((stop, hash)) =
+            stop.as_ref().and_then(|stop| Some((stop, stop.hash().or(first)?)))
+        {
+            verdict::refused(&hash, stop.code());
+        }
         if placed.held > 0 {
             self.core.touch();
         }

@@ -35,6 +35,8 @@ pub(super) enum HeaderSource {
 #[derive(Debug)]
 pub(super) struct HeaderList {
     pub(super) source: HeaderSource,
+    /// The first one.
+    pub(super) first: Option<BlockHash>,
     /// Headers in the message.
     pub(super) count: usize,
     /// The last one that was known before.

@@ -19,9 +19,6 @@ use crate::telemetry::Gate;
 /// Anybody can connect and be slow.
 static DROPPED: Gate = Gate::new(5, Duration::from_secs(60));
 
-/// Headers in an announcement; the first node announces whatever one change of its chain brought.
-const MOST_ANNOUNCED: usize = 16;
-
 /// What the owner knows of a peer.
 #[derive(Debug)]
 pub(super) struct PeerState {
@@ -219,23 +216,27 @@ impl Owner {
         Ok(())
     }
 
-    /// Tells the peers of new blocks, as the first node does: by their headers (p2p.md 7.2).
-    pub(super) fn announce(&self, connected: &[ConnectedBlock]) {
-        let latest = connected.iter().rev().take(MOST_ANNOUNCED).rev();
-        let entries: Vec<HeaderEntry> = latest
-            .map(|block| HeaderEntry {
+    /// Keeps the headers of new blocks for the next announcement: of many at once only the last.
+    pub(super) fn note_for_peers(&mut self, connected: &[ConnectedBlock], is_bulk: bool) {
+        let first = if is_bulk { connected.len().saturating_sub(1) } else { 0 };
+        for block in connected.iter().skip(first) {
+            self.announcements.push(HeaderEntry {
                 header: block.block().header().header().clone(),
                 // A block has far fewer transactions.
                 transaction_count: u32::try_from(block.block().txids().len()).unwrap_or(u32::MAX),
-            })
-            .collect();
-        let Some(last) = connected.last().map(|block| block.block().header().hash()) else {
-            return;
-        };
-        if entries.is_empty() {
-            return;
+            });
         }
-        let message = Message::Headers(entries);
-        self.network.broadcast(&message, |facts| !self.planner.told_us(facts.id, &last));
+    }
+
+    /// Tells the peers of new blocks, as the first node does: by their headers (p2p.md 7.2). Whoever is
+    /// behind us asks once, and then waits until it hears of more.
+    pub(super) fn announce(&mut self) {
+        let tip = self.core.tip();
+        let at_best = self.core.index.best(self.core.trunk()).height <= tip.height;
+        let entries = self.announcements.take(self.now(), at_best);
+        if !entries.is_empty() {
+            let message = Message::Headers(entries);
+            self.network.broadcast(&message, |facts| !self.planner.told_us(facts.id, &tip.hash));
+        }
     }
 }

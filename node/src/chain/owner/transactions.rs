@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mvs_consensus::block::ConnectedBlock;
-use mvs_consensus::error::{Fault, Rejection};
+use mvs_consensus::error::{Fault, Rejection, TxRuleError};
 use mvs_consensus::header::Parent;
 use mvs_consensus::script::CacheUse;
+use mvs_consensus::state::StateView as _;
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::Encode;
-use mvs_primitives::hash::TxId;
+use mvs_primitives::hash::{TxId, sha256d};
 use mvs_primitives::transaction::Transaction;
 use mvs_store::UndoneBlock;
 
 use super::jobs::JobResult;
-use super::{Owner, TxReply, unix_now};
+use super::{Owner, TxReply, unix_now, verdict};
 use crate::chain::command::TxRefusal;
 use crate::chain::core::ChainError;
 use crate::chain::events::ChainEvent;
@@ -83,6 +84,9 @@ impl Owner {
         let (transaction, txid) = match tx.decode() {
             Ok(read) => read,
             Err(error) => {
+                // Bytes without an id go by their own hash.
+                let id = TxId::from_bytes(sha256d(tx.bytes()));
+                verdict::refused(&id, error.code());
                 self.network.penalise(peer, Penalty::BAN, error.code());
                 return;
             }
@@ -102,7 +106,10 @@ impl Owner {
         match self.mempool.stage(tx, origin) {
             Ok(_) if self.tx_jobs >= MOST_JOBS => self.answer_tx(&txid, Err(TxRefusal::Busy)),
             Ok(staged) => self.verify_tx(staged, from),
-            Err(reject) => self.answer_tx(&txid, Err(reject.into())),
+            Err(reject) => {
+                verdict::refused(&txid, reject.code());
+                self.answer_tx(&txid, Err(reject.into()));
+            }
         }
     }
 
@@ -134,6 +141,7 @@ impl Owner {
         let txid = tx.txid();
         match self.admit(verdict)? {
             Ok(()) => {
+                verdict::accepted(&txid);
                 if let Some(peer) = from {
                     self.network.note_merit(peer, Merit::Tx);
                 }
@@ -144,7 +152,10 @@ impl Owner {
                     self.offer(child, Some(PeerId::new(peer)));
                 }
             }
+            // The parent came in while this one was being verified: nobody would wake it as an orphan.
+            Err(reject) if self.has_arrived(&reject)? => self.offer(tx, from),
             Err(reject) => {
+                verdict::refused(&txid, reject.code());
                 if let Some(peer) = from {
                     if reject.is_missing_parent() {
                         self.orphans.add(tx, peer.number(), unix_now());
@@ -156,6 +167,17 @@ impl Owner {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether an output that was missing is there now.
+    fn has_arrived(&self, reject: &Reject) -> Result<bool, ChainError> {
+        let Reject::Rule(TxRuleError::InputMissing { previous, .. }) = reject else {
+            return Ok(false);
+        };
+        if self.mempool.contains(&previous.txid) {
+            return Ok(true);
+        }
+        Ok(self.core.trunk().coin(previous)?.is_some())
     }
 
     fn admit(&mut self, verdict: Verdict) -> Result<Result<(), Reject>, ChainError> {
