@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 
 use mvs_node::chain::command::BlockRefusal;
 use mvs_node::chain::events::ChainEvent;
-use mvs_primitives::encode::Encode;
+use mvs_node::mempool::LooseTx;
+use mvs_primitives::block::Block;
+use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::height::Height;
+use mvs_primitives::input::OutPoint;
+use mvs_primitives::transaction::Transaction;
 use nodes::world::{Node, feed, history, soon};
 
 /// Two nodes at one tip have one state.
@@ -126,4 +130,21 @@ fn submitted_blocks_are_judged() {
     let verdict = a.block_on(a.chain.submit_block(feed(&right.to_bytes()))).unwrap().unwrap();
     assert!(verdict.is_on_chain);
     assert_eq!(a.tip().height, Height::new(31));
+}
+
+#[test]
+fn a_transaction_that_spends_what_its_pooled_parent_lacks_is_refused_once() {
+    let blocks = history(7).extend(80);
+    let a = Node::with_blocks("lacking", &blocks[..40]);
+    let offer = |tx: &Transaction| a.block_on(a.chain.submit_tx(LooseTx::from(tx.clone()))).unwrap();
+    let later = blocks[40..].iter().flat_map(|bytes| {
+        Block::decode(bytes).unwrap().transactions.into_iter().skip(1)
+    });
+    let parent = later.into_iter().find(|tx| offer(tx).is_ok()).unwrap();
+    let mut child = parent.clone();
+    child.inputs.truncate(1);
+    child.inputs[0].previous = OutPoint::new(parent.txid(), 99);
+    // Its parent is in the pool, and will never have that output.
+    let refusal = offer(&child).unwrap_err();
+    assert_eq!(refusal.code(), "tx.input_missing", "{refusal}");
 }

@@ -174,8 +174,10 @@ impl Owner {
         let Reject::Rule(TxRuleError::InputMissing { previous, .. }) = reject else {
             return Ok(false);
         };
-        if self.mempool.contains(&previous.txid) {
-            return Ok(true);
+        if let Some(parent) = self.mempool.get(&previous.txid) {
+            // An output that its parent does not have stays missing, however often one looks.
+            let index = usize::try_from(previous.index).unwrap_or(usize::MAX);
+            return Ok(parent.transaction().outputs.len() > index);
         }
         Ok(self.core.trunk().coin(previous)?.is_some())
     }
