@@ -34,7 +34,7 @@ impl<D: Disk> Engine<D> {
         let doomed: u64 = self.doomed().map(|book| u64::from(book.used)).sum();
         self.running.is_none()
             && (self.since_checkpoint >= self.options.checkpoint_bytes
-                || doomed >= self.options.checkpoint_bytes / 2)
+                || doomed >= self.options.checkpoint_bytes / 4)
     }
 
     /// Starts a checkpoint as of the present tip and returns at once; with

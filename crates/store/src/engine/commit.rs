@@ -50,6 +50,8 @@ impl<D: Disk> Batch<'_, D> {
             (expiring > 0).then(|| tip.height.checked_sub(left)).flatten()
         });
         let floor = self.engine.floor.max(below);
+        // Segments that a checkpoint finished since the batch began no longer names go before more are written.
+        self.engine.poll_checkpoint()?;
         let moves = self.clean()?;
         let more = self.check_added()?;
         self.engine.shared.index.reserve(&more)?;
