@@ -18,7 +18,7 @@ use super::live::LiveEditor;
 use super::log::{LogKind, Segment, record_at};
 use super::overlay::Change;
 use super::{Engine, EngineError};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::layout::{cold, record, segment};
 
 /// A segment with more than this share (in percent) still needed is not worth moving.
@@ -145,6 +145,7 @@ impl<D: Disk> Batch<'_, D> {
         };
         let from = victim.cursor.max(segment::HEADER_BYTES as u32);
         let mut at = from;
+        segment.file.will_need(from.into(), STEP_BYTES.into());
         let mut views = Vec::new();
         while at < victim.used && at - from < STEP_BYTES && *budget > 0 {
             let Some((header, view)) = record_at(&segment, at)? else {

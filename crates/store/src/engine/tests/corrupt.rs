@@ -1,7 +1,7 @@
 //! A byte that changed on the disk is found by `check`, and no look-up takes it for a coin or for no
 //! coin.
 
-use super::model::{Chain, Model, assert_same, assert_sound, nothing, perform, plan};
+use super::model::{Chain, Model, Step, assert_same, assert_sound, nothing, perform, plan};
 use super::*;
 use crate::backing::Backing;
 use crate::sim::SimDisk;
@@ -231,4 +231,37 @@ fn no_position_reads_outside_a_segment() {
             }
         }
     }
+}
+
+/// A damaged byte in the record that the next block pushes out of reach of undoing: found before the block is
+/// durable, so that nothing has happened.
+#[test]
+fn a_damaged_record_that_expires_stops_the_commit_before_it_counts() {
+    let mut tried = 0;
+    for seed in 50..50 + times(20, 6) {
+        let (disk, options, model) = filled(seed, true);
+        let mut rng = SimRng::new(seed + 1000);
+        let (mut engine, _) = Engine::open(disk.clone(), options, &mut Chain::of(&model)).unwrap();
+        engine.options.undo_horizon = engine.ring.len() as u32;
+        // In some, nothing can be undone any more.
+        let Some(&at) = engine.ring.front() else { continue };
+        tried += 1;
+        let name = log::Segment::<SimDisk>::log_name(codec::segment_of(at));
+        let offset = u64::from(codec::offset_of(at)) + 60;
+        assert!(disk.corrupt(&name, offset, 4));
+        let block = model.random_block(&mut rng);
+        let mut batch = engine.batch().unwrap();
+        perform(&mut batch, &model, &[Step::Apply(block)]).unwrap();
+        assert_eq!(batch.commit(&[]).unwrap_err().code(), "store.corrupt");
+        assert_eq!(engine.tip(), model.tip());
+        disk.corrupt(&name, offset, 4);
+        assert_same(&engine, &model);
+        assert_sound(&engine);
+        // And it goes on.
+        let block = model.random_block(&mut rng);
+        let mut batch = engine.batch().unwrap();
+        perform(&mut batch, &model, &[Step::Apply(block)]).unwrap();
+        batch.commit(&[]).unwrap();
+    }
+    assert!(tried > 0);
 }
