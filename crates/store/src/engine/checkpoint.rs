@@ -93,6 +93,7 @@ impl<D: Disk> Engine<D> {
         self.wait_checkpoint()?;
         self.writable()?;
         let index_sync = self.shared.index.sync_job();
+        let mark_sync = self.mark.sync_job();
         let index = self.shared.index.state();
         let doomed: Vec<u16> = self.doomed().map(|book| book.number).collect();
         let body = HeadBody {
@@ -123,11 +124,13 @@ impl<D: Disk> Engine<D> {
         let (disk, network) = (self.disk.clone(), self.options.network_id);
         let work = move || {
             index_sync()?;
+            mark_sync()?;
             for segment in segments.iter() {
                 segment.live.sync().map_err(|e| {
                     EngineError::io("sync", &Segment::<D>::live_name(segment.number), e)
                 })?;
             }
+            mark_sync()?;
             disk.sync_folder(LIVE_FOLDER).map_err(|e| EngineError::io("sync", LIVE_FOLDER, e))?;
             also_sync()?;
             head::write(&disk, network, generation, &body)
