@@ -66,6 +66,15 @@ fn damaged_part(error: &StoreError) -> Option<Damaged> {
     }
 }
 
+/// Whether an error is about the optional index, on which nothing depends.
+fn is_of_index(error: &StoreError) -> bool {
+    match error {
+        StoreError::IndexLost { .. } => true,
+        StoreError::Engine(EngineError::Corrupt { file, .. }) => file.starts_with("lookup/"),
+        _ => false,
+    }
+}
+
 impl<D: Disk> Store<D> {
     /// Checks the closed store in `disk` and, if its index or its live maps are damaged, builds that
     /// part anew from the other one and the log, which takes seconds where connecting the blocks
@@ -74,7 +83,8 @@ impl<D: Disk> Store<D> {
     /// `progress` may end it by answering `false`; the store is then no worse than before.
     ///
     /// # Errors
-    /// Damage elsewhere, or to both: [`Store::rebuild_from_blocks`] is left. Or the disk's.
+    /// Damage elsewhere, or to both: [`Store::rebuild_from_blocks`] is left. [`StoreError::IndexLost`] when only
+    /// the optional index is damaged. Or the disk's.
     pub fn repair_tables(
         disk: &D,
         options: &Options,
@@ -88,6 +98,11 @@ impl<D: Disk> Store<D> {
             }
             Err(error) => found.push(error),
         }
+        let index = found.iter().position(is_of_index).map(|at| found.swap_remove(at));
+        found.retain(|error| !is_of_index(error));
+        if let (true, Some(error)) = (found.is_empty(), index) {
+            return Err(StoreError::IndexLost { reason: error.to_string() });
+        }
         let is_hit = |part| found.iter().any(|error| damaged_part(error) == Some(part));
         let part = match (is_hit(Damaged::Index), is_hit(Damaged::LiveMaps)) {
             (true, false) => Damaged::Index,
@@ -97,7 +112,9 @@ impl<D: Disk> Store<D> {
         let (store, _) = Self::open_with(disk.clone(), options.clone(), genesis, Some(part))?;
         let mut left = None;
         // Not to be ended any more: until it is closed, that part of the files is not whole.
-        store.check(&mut |_| true, &mut |error| left = left.take().or(Some(error)))?;
+        store.check(&mut |_| true, &mut |error| {
+            left = left.take().or(Some(error).filter(|error| !is_of_index(error)));
+        })?;
         if let Some(error) = left {
             return Err(error);
         }
