@@ -188,7 +188,7 @@ impl<D: Disk> Engine<D> {
             tip: body.tip,
             limbo: body.limbo,
             batches: body.batch,
-            durable: body.batch,
+            durable: 0,
             mark,
             last_changes: 0,
             since_checkpoint: 0,
@@ -310,9 +310,11 @@ impl<D: Disk> Engine<D> {
             batches += 1;
             group.clear();
         };
-        // Synced before anything else is written.
-        self.durable = self.batches;
-        if self.last_durable_behind(&accepted)?.max(self.mark.batch()?) > self.batches {
+        let marked = self.mark.batch()?;
+        // What was found is synced before anything else is written. The checkpoint's number may be that of a batch that
+        // was dropped: to call it durable would condemn the log in the eyes of the older checkpoint.
+        self.durable = if accepted.is_empty() { marked } else { self.batches };
+        if self.last_durable_behind(&accepted)?.max(marked) > self.batches {
             return Err(EngineError::Corrupt {
                 file: Segment::<D>::log_name(stop.0),
                 offset: u64::from(stop.1),

@@ -312,3 +312,39 @@ fn a_checkpoint_makes_the_mark_durable() {
         assert!(engine.durable > 0);
     }
 }
+
+/// The number of a batch that was dropped is in the checkpoint, and is not called durable: the older checkpoint knows of
+/// no such batch.
+#[test]
+fn dropped_batches_do_not_condemn_the_log() {
+    for seed in 0..times(12, 1) {
+        let mut rng = SimRng::new(seed);
+        let options =
+            Options { checkpoint_bytes: u64::MAX, undo_horizon: 20, ..tiny(&mut rng) };
+        let disk = SimDisk::new(seed);
+        let mut model = Model::default();
+        let open = || {
+            Engine::open(disk.clone(), options.clone(), &mut Chain::default()).map(|opened| opened.0)
+        };
+        let mut engine = open().unwrap();
+        for number in 0..4 {
+            let block = even_block(&model, &mut rng);
+            let mut batch = engine.batch().unwrap();
+            perform(&mut batch, &model, &[Step::Apply(block.clone())]).unwrap();
+            if number < 3 {
+                batch.commit(&[]).unwrap();
+                model.apply(&block);
+            }
+        }
+        // One that is empty as well.
+        engine.batch().unwrap().commit(&[]).unwrap();
+        engine.checkpoint(Chain::of(&model).aux(), nothing()).unwrap();
+        let newest = super::super::head::name(engine.generation);
+        drop(engine);
+        drop(open().unwrap());
+        assert!(disk.corrupt(newest, 100, 1));
+        let engine = open().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_same(&engine, &model);
+        assert_sound(&engine);
+    }
+}
