@@ -106,6 +106,12 @@ pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
     println!("height {}, tip {}", report.tip.height, report.tip.hash);
     println!("state {}", state_digest(&report.tip));
     println!("the old store is kept in {}", aside.display());
+    for file in &report.skipped_files {
+        println!("not looked at: {file}");
+    }
+    if report.unreadable > 0 {
+        println!("the disk has refused {} reads of block files", report.unreadable);
+    }
     if let Some(reason) = report.stopped {
         println!("the next block was not connected: {reason}; the network will send it again");
     }
