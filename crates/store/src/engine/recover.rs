@@ -19,7 +19,7 @@ use super::table::{Table, Touched};
 use super::tail::Mark;
 use super::types::{BodyRef, Opened, Recovery, ReplayedBlock, Tip};
 use super::{Damaged, Engine, EngineError, Note, Options, tail};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::layout::{record, segment};
 
 const INDEX_FOLDER: &str = "index";
@@ -168,6 +168,10 @@ impl<D: Disk> Engine<D> {
             } else {
                 Segment::open(&disk, &options, salts, entry.number)?
             };
+            if u64::from(entry.used) > segment.file.len() {
+                let len = segment.file.len();
+                return Err(segment.corrupt(len, "shorter than the checkpoint says"));
+            }
             log.add(segment);
             books.insert(entry.number, *entry);
         }
