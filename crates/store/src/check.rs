@@ -99,6 +99,9 @@ impl<D: Disk> Store<D> {
         report.coins = self.check_coins(progress, &tell)?;
         check_registry(&self.chain.view.registry, self.tip(), &tell);
         report.blocks = self.check_blocks(progress, &tell)?;
+        if let Some(reason) = self.index_lost() {
+            tell(StoreError::IndexLost { reason: reason.into() });
+        }
         if let Some(index) = &self.chain.view.index
             && let Err(error) = index.check()
         {

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::EngineError;
 use super::log::Segment;
-use crate::backing::{Disk, Line, Lines};
+use crate::backing::{Backing, Disk, Line, Lines};
 use crate::layout::live::{FIRST_BIT, LINE_BITS, UNIT_BYTES};
 
 const CHECKSUM_MASK: u64 = 0xffff_ffff;
@@ -68,13 +68,50 @@ fn load<D: Disk>(segment: &Segment<D>, number: u64) -> Result<Line, EngineError>
     Ok(bare)
 }
 
-/// Bits set in a map.
-pub(super) fn count<D: Disk>(segment: &Segment<D>) -> Result<u32, EngineError> {
+/// What a map shows of a batch that is not in the log.
+pub(super) const LEARNT: &str = "it knows of a batch that is not in the log";
+
+/// Bits set in the map of a segment that is used up to an offset. A bit behind that is
+/// [`EngineError::Corrupt`].
+///
+/// Read without the mapping first: also the opening of a store that was closed cleanly counts, and a sector that
+/// cannot be read must not end the process before `check` can name it.
+pub(super) fn count<D: Disk>(segment: &Segment<D>, used: u32) -> Result<u32, EngineError> {
+    let name = || Segment::<D>::live_name(segment.number);
+    segment.live.probe().map_err(|place| EngineError::unreadable(&name(), &place))?;
+    let units = u64::from(used.div_ceil(UNIT_BYTES));
     let mut bits = 0;
     for number in 0..segment.live.lines() {
-        bits += load(segment, number)?.iter().map(|word| word.count_ones()).sum::<u32>();
+        let first = number * u64::from(LINE_BITS);
+        // Below 512, so is every shift.
+        let end = u64::from(FIRST_BIT) + units.saturating_sub(first).min(u64::from(LINE_BITS));
+        for (word, before) in load(segment, number)?.into_iter().zip((0..).step_by(64)) {
+            let allowed = end.saturating_sub(before).min(64);
+            if allowed < 64 && word >> allowed != 0 {
+                let (file, offset) = (name(), number * 64);
+                return Err(EngineError::Corrupt { file, offset, what: LEARNT });
+            }
+            bits += word.count_ones();
+        }
     }
     Ok(bits)
+}
+
+/// Whether a line of the map of a segment that no checkpoint knows has a bit set. A map that cannot be read is
+/// made anew with its segment.
+pub(super) fn has_bits<D: Disk>(disk: &D, salt: u64, segment: u16) -> bool {
+    let Ok(file) = disk.open(&Segment::<D>::live_name(segment), 0) else { return false };
+    let mut bytes = [0; 64];
+    (0..file.len() / 64).any(|number| {
+        if file.read(number * 64, &mut bytes).is_err() || bytes[4..] == [0; 60] {
+            return false;
+        }
+        let mut line: Line = [0; 8];
+        for (word, bytes) in line.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = super::bytes::u64_at(bytes, 0);
+        }
+        sealed(salt, segment, number, line) == line
+    })
 }
 
 /// Calls `found` for each damaged line.

@@ -19,7 +19,7 @@ use super::table::{Table, Touched};
 use super::tail::Mark;
 use super::types::{BodyRef, Opened, Recovery, ReplayedBlock, Tip};
 use super::{Damaged, Engine, EngineError, Note, Options, tail};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::layout::{record, segment};
 
 const INDEX_FOLDER: &str = "index";
@@ -168,6 +168,10 @@ impl<D: Disk> Engine<D> {
             } else {
                 Segment::open(&disk, &options, salts, entry.number)?
             };
+            if u64::from(entry.used) > segment.file.len() {
+                let len = segment.file.len();
+                return Err(segment.corrupt(len, "shorter than the checkpoint says"));
+            }
             log.add(segment);
             books.insert(entry.number, *entry);
         }
@@ -188,7 +192,7 @@ impl<D: Disk> Engine<D> {
             tip: body.tip,
             limbo: body.limbo,
             batches: body.batch,
-            durable: body.batch,
+            durable: 0,
             mark,
             last_changes: 0,
             since_checkpoint: 0,
@@ -232,6 +236,8 @@ impl<D: Disk> Engine<D> {
             self.log.sync(&[])?;
         }
         if accepted.is_empty() && damaged_part.is_none() {
+            // Also of a store that was closed cleanly: it may have been opened and written to since.
+            self.recount(true)?;
             return Ok(Opened { created: false, clean, batches: 0, replayed_bytes: 0 });
         }
         if damaged_part != Some(Damaged::Index) {
@@ -240,14 +246,14 @@ impl<D: Disk> Engine<D> {
         if let Some(part) = damaged_part {
             self.rebuild(part)?;
         }
-        self.recount()?;
+        self.recount(false)?;
         let (_, _, pairs) = self.shared.index.sizes();
         if pairs != self.tip.map_or(0, |tip| tip.coins) {
             // Learnt from a batch that is not in the log.
             return Err(EngineError::Corrupt {
                 file: INDEX_FOLDER.into(),
                 offset: 0,
-                what: "number of coins is not that of the log",
+                what: live::LEARNT,
             });
         }
         let mut published = self.shared.published();
@@ -308,9 +314,11 @@ impl<D: Disk> Engine<D> {
             batches += 1;
             group.clear();
         };
-        // Synced before anything else is written.
-        self.durable = self.batches;
-        if self.last_durable_behind(&accepted)?.max(self.mark.batch()?) > self.batches {
+        let marked = self.mark.batch()?;
+        // What was found is synced before anything else is written. The checkpoint's number may be that of a batch that
+        // was dropped: to call it durable would condemn the log in the eyes of the older checkpoint.
+        self.durable = if accepted.is_empty() { marked } else { self.batches };
+        if self.last_durable_behind(&accepted)?.max(marked) > self.batches {
             return Err(EngineError::Corrupt {
                 file: Segment::<D>::log_name(stop.0),
                 offset: u64::from(stop.1),
@@ -380,12 +388,13 @@ impl<D: Disk> Engine<D> {
     fn unknown_segments(&self) -> Result<BTreeMap<u16, Segment<D>>, EngineError> {
         let names =
             self.disk.list(LOG_FOLDER).map_err(|e| EngineError::io("list", LOG_FOLDER, e))?;
+        self.refuse_learnt()?;
+        let salts = self.log.salts();
         let mut unknown = BTreeMap::new();
         for number in names.iter().filter_map(|name| Segment::<D>::number_in(name)) {
             if u32::from(number) < self.log.next {
                 continue;
             }
-            let salts = self.log.salts();
             match Segment::open_fresh(&self.disk, &self.options, salts, number) {
                 Err(EngineError::Corrupt { .. }) => {}
                 opened => {
@@ -394,6 +403,32 @@ impl<D: Disk> Engine<D> {
             }
         }
         Ok(unknown)
+    }
+
+    /// Refuses a live map with bits set of a segment that no checkpoint knows and that does not begin with a
+    /// record: a bit is set when its batch is durable, so this batch has been lost since. The map stays as
+    /// it is.
+    fn refuse_learnt(&self) -> Result<(), EngineError> {
+        let names =
+            self.disk.list(LIVE_FOLDER).map_err(|e| EngineError::io("list", LIVE_FOLDER, e))?;
+        let salts = self.log.salts();
+        for number in names.iter().filter_map(|name| Segment::<D>::number_in(name)) {
+            if u32::from(number) < self.log.next || !live::has_bits(&self.disk, salts.maps, number)
+            {
+                continue;
+            }
+            let name = Segment::<D>::log_name(number);
+            let begins = match self.disk.open(&name, 0) {
+                Ok(file) => tail::begins_with_record(&file, &name, salts.log)?,
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
+                Err(e) => return Err(EngineError::io("open", &name, e)),
+            };
+            if !begins {
+                let file = Segment::<D>::live_name(number);
+                return Err(EngineError::Corrupt { file, offset: 0, what: live::LEARNT });
+            }
+        }
+        Ok(())
     }
 
     /// The record that follows, where `at` is or at the start of a segment that no checkpoint knows.
@@ -780,11 +815,20 @@ impl<D: Disk> Engine<D> {
         Ok(())
     }
 
-    /// Counts the live maps: after a crash they may be ahead of the books.
-    pub(super) fn recount(&mut self) -> Result<(), EngineError> {
+    /// Counts the live maps: after a crash they may be ahead of the books, though never of the log. With
+    /// `exact` they must say what the books say.
+    fn recount(&mut self, exact: bool) -> Result<(), EngineError> {
         for (number, book) in &mut self.books {
             if let Some(segment) = self.log.segments.get(*number) {
-                book.needed = live::count(segment)?;
+                let needed = live::count(segment, book.used)?;
+                if exact && needed != book.needed {
+                    return Err(EngineError::Corrupt {
+                        file: Segment::<D>::live_name(*number),
+                        offset: 0,
+                        what: live::LEARNT,
+                    });
+                }
+                book.needed = needed;
             }
         }
         Ok(())

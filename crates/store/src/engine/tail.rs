@@ -6,12 +6,14 @@
 //! any order in which they reached the disk. What dropped batches and those that a power cut took
 //! have left behind says no such thing: what was durable then is still there.
 
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::EngineError;
 use super::codec::{CommitRecord, RecordHeader, is_whole};
 use crate::backing::{Backing, Disk, Line, Lines};
-use crate::layout::{commit, record};
+use crate::layout::{commit, record, segment};
 
 /// Bytes looked at in one go.
 const CHUNK: usize = if cfg!(miri) { 1 << 13 } else { 1 << 20 };
@@ -65,6 +67,28 @@ pub(super) fn last_durable<F: Backing>(
     Ok(last)
 }
 
+/// Whether a whole record follows the header of a segment's file.
+pub(super) fn begins_with_record<F: Backing>(
+    file: &F,
+    name: &str,
+    salt: u64,
+) -> Result<bool, EngineError> {
+    let at = segment::HEADER_BYTES as u64;
+    let left = file.len().saturating_sub(at);
+    let mut bytes = vec![0; record::HEADER_BYTES];
+    if left < bytes.len() as u64 {
+        return Ok(false);
+    }
+    file.read(at, &mut bytes).map_err(|e| EngineError::io("read", name, e))?;
+    let Some(header) = RecordHeader::from_disk(&bytes) else { return Ok(false) };
+    if u64::from(header.bytes) > left {
+        return Ok(false);
+    }
+    bytes.resize(header.bytes as usize, 0);
+    file.read(at, &mut bytes).map_err(|e| EngineError::io("read", name, e))?;
+    Ok(is_whole(&bytes, salt))
+}
+
 /// What a commit record says was durable, if it is whole.
 fn durable_of(bytes: &[u8], salt: u64) -> Option<u64> {
     let header = RecordHeader::from_disk(bytes)?;
@@ -75,11 +99,12 @@ fn durable_of(bytes: &[u8], salt: u64) -> Option<u64> {
 /// File of the mark.
 const MARK: &str = "durable";
 
-/// The number of the last durable batch, in one mapped line that is stored once the batch's sync has returned and
-/// never synced. Whatever version of it reaches the disk is true. It speaks for the last batch, of which no
-/// later record tells.
+/// The number of the last durable batch, in one mapped line that is stored once the batch's sync has returned.
+/// Whatever version of it reaches the disk is true. It speaks for the last batch, of which no
+/// later record tells. No commit syncs it; a checkpoint does, after each kind of table that it syncs: what those then
+/// hold of later batches is not on the disk without the mark that tells of them.
 pub(super) struct Mark<D: Disk> {
-    line: D::Table,
+    line: Arc<D::Table>,
     salt: u64,
 }
 
@@ -102,7 +127,8 @@ impl<D: Disk> Mark<D> {
             }
             other => other,
         };
-        Ok(Self { line: line.map_err(|e| EngineError::io("open", MARK, e))?, salt })
+        let line = line.map_err(|e| EngineError::io("open", MARK, e))?;
+        Ok(Self { line: Arc::new(line), salt })
     }
 
     /// The batch that it names; 0 if it names none.
@@ -120,6 +146,12 @@ impl<D: Disk> Mark<D> {
             file: MARK.into(),
             source,
         })
+    }
+
+    /// Makes it durable, as it is when that is called; for the thread of a checkpoint.
+    pub(super) fn sync_job(&self) -> impl Fn() -> Result<(), EngineError> + use<D> {
+        let line = Arc::clone(&self.line);
+        move || line.sync().map_err(|e| EngineError::io("sync", MARK, e))
     }
 
     /// Whether it says what it must.
