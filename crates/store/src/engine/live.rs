@@ -97,21 +97,38 @@ pub(super) fn count<D: Disk>(segment: &Segment<D>, used: u32) -> Result<u32, Eng
     Ok(bits)
 }
 
-/// Whether a line of the map of a segment that no checkpoint knows has a bit set. A map that cannot be read is
-/// made anew with its segment.
-pub(super) fn has_bits<D: Disk>(disk: &D, salt: u64, segment: u16) -> bool {
-    let Ok(file) = disk.open(&Segment::<D>::live_name(segment), 0) else { return false };
-    let mut bytes = [0; 64];
-    (0..file.len() / 64).any(|number| {
-        if file.read(number * 64, &mut bytes).is_err() || bytes[4..] == [0; 60] {
-            return false;
+/// Offset of the last entry for which the map of a segment that no checkpoint knows has a bit set, if it has any.
+/// Lines that are not whole have none: such a map is made anew when its segment is opened.
+pub(super) fn last_bit<D: Disk>(disk: &D, salt: u64, segment: u16) -> Option<u32> {
+    const LINES: usize = 64;
+    let file = disk.open(&Segment::<D>::live_name(segment), 0).ok()?;
+    let lines = usize::try_from(file.len() / 64).ok()?;
+    let mut bytes = [0; 64 * LINES];
+    for first in (0..lines).step_by(LINES).rev() {
+        let count = LINES.min(lines - first);
+        let chunk = bytes.get_mut(..64 * count)?;
+        file.read(first as u64 * 64, chunk).ok()?;
+        for at in (0..count).rev() {
+            let number = (first + at) as u64;
+            let bytes = chunk.get(64 * at..64 * (at + 1))?;
+            if bytes.get(4..)? == [0; 60] {
+                continue;
+            }
+            let mut line: Line = [0; 8];
+            for (word, bytes) in line.iter_mut().zip(bytes.chunks_exact(8)) {
+                *word = super::bytes::u64_at(bytes, 0);
+            }
+            if sealed(salt, segment, number, line) != line {
+                continue;
+            }
+            line[0] &= !CHECKSUM_MASK;
+            let words = line.iter().zip((0..).step_by(64)).filter(|(word, _)| **word != 0);
+            let last = words.map(|(word, before)| before + word.ilog2()).last()?;
+            let unit = number * u64::from(LINE_BITS) + u64::from(last - FIRST_BIT);
+            return u32::try_from(unit * u64::from(UNIT_BYTES)).ok();
         }
-        let mut line: Line = [0; 8];
-        for (word, bytes) in line.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = super::bytes::u64_at(bytes, 0);
-        }
-        sealed(salt, segment, number, line) == line
-    })
+    }
+    None
 }
 
 /// Calls `found` for each damaged line.

@@ -212,6 +212,7 @@ impl<D: Disk> Engine<D> {
         clean: bool,
         damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
+        let learnt = self.learnt()?;
         let Scanned { accepted, last, left, batches } = self.scan(recovery)?;
         if !accepted.is_empty() {
             let bodies = self.rewrite(accepted.get(last..).unwrap_or_default())?;
@@ -228,6 +229,7 @@ impl<D: Disk> Engine<D> {
         }
         self.mark.set(self.durable)?;
         let changes = self.replay_books(&accepted, recovery)?;
+        self.refuse_learnt(&learnt)?;
         self.remove_strangers()?;
         self.log.end_here()?;
         if !accepted.is_empty() {
@@ -388,7 +390,6 @@ impl<D: Disk> Engine<D> {
     fn unknown_segments(&self) -> Result<BTreeMap<u16, Segment<D>>, EngineError> {
         let names =
             self.disk.list(LOG_FOLDER).map_err(|e| EngineError::io("list", LOG_FOLDER, e))?;
-        self.refuse_learnt()?;
         let salts = self.log.salts();
         let mut unknown = BTreeMap::new();
         for number in names.iter().filter_map(|name| Segment::<D>::number_in(name)) {
@@ -405,28 +406,33 @@ impl<D: Disk> Engine<D> {
         Ok(unknown)
     }
 
-    /// Refuses a live map with bits set of a segment that no checkpoint knows and that does not begin with a
-    /// record: a bit is set when its batch is durable, so this batch has been lost since. The map stays as
-    /// it is.
-    fn refuse_learnt(&self) -> Result<(), EngineError> {
+    /// Of each segment that no checkpoint knows, the last entry of which its live map tells.
+    fn learnt(&self) -> Result<BTreeMap<u16, u32>, EngineError> {
         let names =
             self.disk.list(LIVE_FOLDER).map_err(|e| EngineError::io("list", LIVE_FOLDER, e))?;
-        let salts = self.log.salts();
-        for number in names.iter().filter_map(|name| Segment::<D>::number_in(name)) {
-            if u32::from(number) < self.log.next || !live::has_bits(&self.disk, salts.maps, number)
-            {
+        let numbers = names.iter().filter_map(|name| Segment::<D>::number_in(name));
+        let new = numbers.filter(|&number| u32::from(number) >= self.log.next);
+        let salt = self.log.salts().maps;
+        let last = |number| Some((number, live::last_bit(&self.disk, salt, number)?));
+        Ok(new.filter_map(last).collect())
+    }
+
+    /// Refuses what live maps have learnt of a batch that is not in the log: a bit is set when its batch is durable,
+    /// so that batch has been lost since.
+    fn refuse_learnt(&self, learnt: &BTreeMap<u16, u32>) -> Result<(), EngineError> {
+        for (&number, &offset) in learnt {
+            if self.books.get(&number).is_some_and(|book| offset < book.used) {
                 continue;
             }
-            let name = Segment::<D>::log_name(number);
-            let begins = match self.disk.open(&name, 0) {
-                Ok(file) => tail::begins_with_record(&file, &name, salts.log)?,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
-                Err(e) => return Err(EngineError::io("open", &name, e)),
-            };
-            if !begins {
-                let file = Segment::<D>::live_name(number);
-                return Err(EngineError::Corrupt { file, offset: 0, what: live::LEARNT });
+            // The map has been made anew; the next opening must find there what this one found.
+            let segment = Segment::open(&self.disk, &self.options, self.log.salts(), number);
+            if let Ok(segment) = segment {
+                let mut live = LiveEditor::new();
+                live.set(&Arc::new(segment), offset, true)?;
+                live.flush()?;
             }
+            let file = Segment::<D>::live_name(number);
+            return Err(EngineError::Corrupt { file, offset: 0, what: live::LEARNT });
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::EngineError;
 use super::codec::{CommitRecord, RecordHeader, is_whole};
 use crate::backing::{Backing, Disk, Line, Lines};
-use crate::layout::{commit, record, segment};
+use crate::layout::{commit, record};
 
 /// Bytes looked at in one go.
 const CHUNK: usize = if cfg!(miri) { 1 << 13 } else { 1 << 20 };
@@ -65,28 +65,6 @@ pub(super) fn last_durable<F: Backing>(
         at += (CHUNK - commit::BYTES) as u64;
     }
     Ok(last)
-}
-
-/// Whether a whole record follows the header of a segment's file.
-pub(super) fn begins_with_record<F: Backing>(
-    file: &F,
-    name: &str,
-    salt: u64,
-) -> Result<bool, EngineError> {
-    let at = segment::HEADER_BYTES as u64;
-    let left = file.len().saturating_sub(at);
-    let mut bytes = vec![0; record::HEADER_BYTES];
-    if left < bytes.len() as u64 {
-        return Ok(false);
-    }
-    file.read(at, &mut bytes).map_err(|e| EngineError::io("read", name, e))?;
-    let Some(header) = RecordHeader::from_disk(&bytes) else { return Ok(false) };
-    if u64::from(header.bytes) > left {
-        return Ok(false);
-    }
-    bytes.resize(header.bytes as usize, 0);
-    file.read(at, &mut bytes).map_err(|e| EngineError::io("read", name, e))?;
-    Ok(is_whole(&bytes, salt))
 }
 
 /// What a commit record says was durable, if it is whole.

@@ -87,6 +87,23 @@ pub(super) fn read<D: Disk>(
     }
 }
 
+/// Demands that the newer of the two is whole and begins with these runs; later ones may be of blocks that were
+/// undone.
+pub(super) fn check<D: Disk>(
+    disk: &D,
+    network: u32,
+    generation: u64,
+    runs: &[RunMeta],
+) -> Result<(), StoreError> {
+    let name = name(generation);
+    let file = disk.open(&name, 0).map_err(|error| StoreError::io("open", &name, error))?;
+    let (found, listed) = read_one(&file, network, &name)?;
+    if found == generation && listed.starts_with(runs) {
+        return Ok(());
+    }
+    Err(StoreError::corrupt(name, HEAD_BYTES, "another list of runs"))
+}
+
 fn read_one<F: Backing>(
     file: &F,
     network: u32,

@@ -137,6 +137,12 @@ impl<D: Disk> IndexWriter<D> {
         Ok(())
     }
 
+    /// Demands that the manifest names the runs of a view.
+    pub(crate) fn check(&self, view: &IndexView<D>) -> Result<(), StoreError> {
+        let metas: Vec<RunMeta> = view.runs.iter().map(|run| run.meta).collect();
+        manifest::check(&self.disk, self.network, self.generation, &metas)
+    }
+
     fn write_manifest(&mut self, view: &IndexView<D>) -> Result<(), StoreError> {
         let metas: Vec<RunMeta> = view.runs.iter().map(|run| run.meta).collect();
         self.generation = self.generation.saturating_add(1);

@@ -249,8 +249,7 @@ fn assert_lost(disk: &SimDisk, mut store: Store<SimDisk>, mut model: Model) {
     // It goes on without, and the next opening remembers.
     play_on(&mut store, &mut model, 3);
     store.close().unwrap();
-    let repaired =
-        Store::repair_tables(&disk.kill_image(), &options(5), &genesis(), &mut |_| true);
+    let repaired = Store::repair_tables(&disk.kill_image(), &options(5), &genesis(), &mut |_| true);
     assert_eq!(repaired.unwrap_err().code(), "store.index_lost");
     let (mut store, report) = Store::open(disk.clone(), options(5), &genesis()).unwrap();
     assert!(report.index_lost && report.clean);
@@ -317,4 +316,32 @@ fn a_bad_page_met_by_a_merge_costs_the_index_alone() {
         }
         assert_lost(&disk, store, model);
     }
+}
+
+#[test]
+fn a_changed_byte_of_the_list_of_runs_is_found() {
+    let disk = SimDisk::new(25);
+    let (store, _) = indexed(&disk, &[20, 20]);
+    assert_sound(&store);
+    let found = || {
+        let mut found = 0;
+        store.check(&mut |_| true, &mut |_| found += 1).unwrap();
+        found
+    };
+    let lists: Vec<_> =
+        disk.files().into_iter().filter(|(name, _)| name.starts_with("lookup/man")).collect();
+    assert_eq!(lists.len(), 2);
+    let mut newer = 0;
+    for (name, len) in &lists {
+        let hits = (0..*len).filter(|at| {
+            assert!(disk.corrupt(name, *at, 4));
+            let hit = found() > 0;
+            assert!(disk.corrupt(name, *at, 4));
+            hit
+        });
+        let hits = hits.count() as u64;
+        assert!(hits == 0 || hits == *len, "{hits} of {len} bytes of {name}");
+        newer += hits;
+    }
+    assert!(newer > 0);
 }

@@ -106,14 +106,9 @@ fn a_damaged_block_ends_the_chain_below_it() {
 fn an_unreadable_sector_ends_the_chain_below_it() {
     let rebuild = |disk: &SimDisk| {
         let target = SimDisk::new(35);
-        Store::rebuild_from_blocks(
-            disk,
-            target,
-            options(60),
-            &genesis(),
-            &mut connect,
-            &mut |_| true,
-        )
+        Store::rebuild_from_blocks(disk, target, options(60), &genesis(), &mut connect, &mut |_| {
+            true
+        })
         .unwrap()
     };
     let disk = store();

@@ -1,9 +1,7 @@
 //! Damage behind the last checkpoint: never taken for the torn end of a log where a later batch was
 //! acknowledged.
 
-use super::model::{
-    Block, Chain, Model, Step, assert_same, assert_sound, nothing, perform, plan,
-};
+use super::model::{Block, Chain, Model, Step, assert_same, assert_sound, nothing, perform, plan};
 use super::*;
 use crate::backing::{Backing, Disk};
 use crate::sim::SimDisk;
@@ -224,7 +222,8 @@ fn tables_ahead_of_a_log_that_lost_its_last_batch_are_damage() {
         let disk = SimDisk::new(seed);
         let mut model = Model::default();
         let open = |disk: &SimDisk| {
-            Engine::open(disk.clone(), options.clone(), &mut Chain::default()).map(|opened| opened.0)
+            Engine::open(disk.clone(), options.clone(), &mut Chain::default())
+                .map(|opened| opened.0)
         };
         let mut engine = open(&disk).unwrap();
         // Where the checkpoint is: after the last batch but one, or some batches before.
@@ -319,12 +318,12 @@ fn a_checkpoint_makes_the_mark_durable() {
 fn dropped_batches_do_not_condemn_the_log() {
     for seed in 0..times(12, 1) {
         let mut rng = SimRng::new(seed);
-        let options =
-            Options { checkpoint_bytes: u64::MAX, undo_horizon: 20, ..tiny(&mut rng) };
+        let options = Options { checkpoint_bytes: u64::MAX, undo_horizon: 20, ..tiny(&mut rng) };
         let disk = SimDisk::new(seed);
         let mut model = Model::default();
         let open = || {
-            Engine::open(disk.clone(), options.clone(), &mut Chain::default()).map(|opened| opened.0)
+            Engine::open(disk.clone(), options.clone(), &mut Chain::default())
+                .map(|opened| opened.0)
         };
         let mut engine = open().unwrap();
         for number in 0..4 {
