@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure")]
 
 mod nodes {
+    pub(crate) mod stranger;
     pub(crate) mod world;
 }
 
@@ -10,11 +11,13 @@ use std::time::{Duration, Instant};
 use mvs_node::chain::command::BlockRefusal;
 use mvs_node::chain::events::ChainEvent;
 use mvs_node::mempool::LooseTx;
+use mvs_node::p2p::message::{HeaderEntry, Message};
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::transaction::Transaction;
+use nodes::stranger::Stranger;
 use nodes::world::{Node, feed, history, soon};
 
 /// Two nodes at one tip have one state.
@@ -147,4 +150,23 @@ fn a_transaction_that_spends_what_its_pooled_parent_lacks_is_refused_once() {
     // Its parent is in the pool, and will never have that output.
     let refusal = offer(&child).unwrap_err();
     assert_eq!(refusal.code(), "tx.input_missing", "{refusal}");
+}
+
+#[test]
+fn a_peer_that_announces_block_after_block_in_haste_is_kept() {
+    let blocks = history(7).extend(300);
+    let a = Node::with_blocks("haste", &blocks[..10]);
+    let mut peer = Stranger::connect(a.address(), 300);
+    // As the first node does while it syncs; each is on its way before the one before it was judged.
+    for block in &blocks[10..] {
+        let header = feed(block).header().clone();
+        peer.send(&Message::Headers(vec![HeaderEntry { header, transaction_count: 1 }]));
+    }
+    peer.settle();
+    soon("all headers are known", || {
+        peer.answer_headers(&blocks);
+        a.chain.status().header_height == Height::new(300)
+    });
+    assert_eq!(a.network.peer_count(), 1);
+    assert_eq!(a.network.peers()[0].score, 0);
 }

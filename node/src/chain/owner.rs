@@ -205,19 +205,26 @@ impl Owner {
             let mut handled = 0;
             while let Some(command) = next {
                 self.handle(command)?;
+                // What was verified makes room for what the next command brings.
+                self.take_results()?;
                 handled += 1;
                 next = match handled < COMMANDS_IN_A_ROW {
                     true => self.inbox.try_recv().ok(),
                     false => None,
                 };
             }
-            while let Ok(result) = self.results.try_recv() {
-                self.take_result(result)?;
-            }
+            self.take_results()?;
             self.advance()?;
             self.poll_planner()?;
             self.announce();
             self.upkeep();
+        }
+        Ok(())
+    }
+
+    fn take_results(&mut self) -> Result<(), ChainError> {
+        while let Ok(result) = self.results.try_recv() {
+            self.take_result(result)?;
         }
         Ok(())
     }

@@ -179,6 +179,14 @@ impl Planner {
         }
     }
 
+    /// Headers of a peer were dropped unread because it sends more than is verified: ask it again, even
+    /// if that was the answer that is waited for.
+    pub fn headers_missed(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.headers = HeadersState::Due;
+        }
+    }
+
     /// A peer showed that it has a block, for example by its locator.
     ///
     /// # Errors

@@ -1,13 +1,12 @@
 //! What peers say, and what is said to them.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mvs_consensus::block::ConnectedBlock;
 use mvs_primitives::hash::BlockHash;
-use mvs_primitives::header::Header;
 
 use super::Owner;
+use super::headers::WaitingHeaders;
 use super::serve::Request;
 use crate::chain::core::ChainError;
 use crate::chain::index::locator;
@@ -25,7 +24,7 @@ pub(super) struct PeerState {
     /// Headers of it are being verified.
     pub(super) is_verifying: bool,
     /// Headers that came in the meantime.
-    pub(super) headers: VecDeque<Vec<Header>>,
+    pub(super) headers: WaitingHeaders,
     /// The least fee in units per 1000 bytes that it wants to hear of.
     pub(super) fee_filter: u64,
 }
@@ -89,7 +88,8 @@ impl Owner {
             self.planner.peer_connected(facts.id, view);
         }
         let peer = facts.id;
-        let state = PeerState { is_verifying: false, headers: VecDeque::new(), fee_filter: 0 };
+        let headers = WaitingHeaders::default();
+        let state = PeerState { is_verifying: false, headers, fee_filter: 0 };
         self.peers.insert(peer, state);
         if self.takes_transactions() {
             self.send(peer, &Message::MemPool);
