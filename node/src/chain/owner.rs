@@ -13,6 +13,7 @@ mod jobs;
 mod mining;
 mod peers;
 mod progress;
+mod requests;
 mod serve;
 mod transactions;
 mod verdict;
@@ -33,6 +34,7 @@ use self::announcements::Announcements;
 use self::blocks::WaitingBlock;
 use self::jobs::JobResult;
 use self::peers::PeerState;
+use self::requests::TxRequests;
 use self::serve::Server;
 use super::command::{
     BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, SyncStatus, TxRefusal,
@@ -117,8 +119,8 @@ pub struct Owner {
     tx_replies: HashMap<TxId, Vec<TxReply>>,
     /// Transactions that are being verified.
     tx_jobs: usize,
-    /// Transactions that were asked for, and when.
-    tx_requests: HashMap<TxId, Duration>,
+    /// Transactions that peers named.
+    tx_requests: TxRequests,
     disk_full_since: Option<Duration>,
     last_upkeep: Duration,
     last_status: Option<Duration>,
@@ -164,7 +166,7 @@ impl Owner {
             block_replies: HashMap::new(),
             tx_replies: HashMap::new(),
             tx_jobs: 0,
-            tx_requests: HashMap::new(),
+            tx_requests: TxRequests::default(),
             disk_full_since: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
@@ -216,6 +218,7 @@ impl Owner {
             self.take_results()?;
             self.advance()?;
             self.poll_planner()?;
+            self.ask_transactions();
             self.announce();
             self.upkeep();
         }

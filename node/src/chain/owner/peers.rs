@@ -37,6 +37,7 @@ impl Owner {
                 tracing::debug!(target: "chain", %peer, %reason, "peer gone");
                 self.peers.remove(&peer);
                 self.planner.peer_gone(peer);
+                self.tx_requests.peer_gone(peer);
                 self.orphans.forget_peer(peer.number());
             }
             NetworkEvent::Message { peer, message, charge } => {
@@ -124,7 +125,7 @@ impl Owner {
         self.planner.not_found(peer, &blocks);
         for item in items {
             if let Inventory::Tx(txid) = item {
-                self.tx_requests.remove(txid);
+                self.tx_requests.failed(peer, txid);
             }
         }
     }
@@ -142,7 +143,7 @@ impl Owner {
         if unknown.next().is_some() {
             self.planner.blocks_announced(peer);
         }
-        self.ask_transactions(peer, items);
+        self.note_announced(peer, items);
     }
 
     fn on_get_data(&mut self, peer: PeerId, items: Vec<Inventory>) {

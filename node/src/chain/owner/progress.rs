@@ -9,8 +9,6 @@ use crate::chain::command::SyncStatus;
 const STATUS_PAUSE: Duration = Duration::from_millis(200);
 /// How often old things are thrown away.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
-/// After this time a request for a transaction is forgotten.
-const FORGET_REQUESTS: Duration = Duration::from_secs(60);
 /// Blocks behind the heaviest header at which the node still counts as having caught up.
 const SYNCED_DISTANCE: u32 = 3;
 
@@ -30,7 +28,6 @@ impl Owner {
             tracing::debug!(target: "chain", count = expired.len(), "loose transactions expired");
         }
         self.orphans.expire(unix_now());
-        self.tx_requests.retain(|_, since| now.saturating_sub(*since) < FORGET_REQUESTS);
         self.block_replies.retain(|_, replies| {
             replies.retain(|reply| !reply.is_closed());
             !replies.is_empty()

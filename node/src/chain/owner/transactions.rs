@@ -1,7 +1,6 @@
 //! Loose transactions: from peers and of our own, into the pool and on to others.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mvs_consensus::block::ConnectedBlock;
@@ -26,12 +25,6 @@ use crate::p2p::message::{Inventory, Message, RawTx};
 
 /// Transactions that may be verified at a time; more from peers are dropped.
 const MOST_JOBS: usize = 1_024;
-/// Transactions that are asked for at a time.
-const MOST_REQUESTS: usize = 20_000;
-/// Transactions that are asked of a peer in one message.
-const MOST_ASKED: usize = 1_000;
-/// After this time a transaction is asked of somebody else.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most of a pool file that is read.
 const POOL_FILE_BYTES: u64 = 256 << 20;
 
@@ -50,30 +43,24 @@ impl Owner {
         Ok(look(&tip))
     }
 
-    pub(super) fn ask_transactions(&mut self, peer: PeerId, items: &[Inventory]) {
+    /// Puts a peer in line for what it named.
+    pub(super) fn note_announced(&mut self, peer: PeerId, items: &[Inventory]) {
         if !self.takes_transactions() {
             return;
         }
-        let now = self.now();
-        let mut wanted = Vec::new();
         for item in items {
             let Inventory::Tx(txid) = item else { continue };
-            let known = self.mempool.contains(txid) || self.orphans.contains(txid);
-            let asked = self
-                .tx_requests
-                .get(txid)
-                .is_some_and(|since| now.saturating_sub(*since) < REQUEST_TIMEOUT);
-            if known || asked || self.tx_requests.len() >= MOST_REQUESTS {
-                continue;
-            }
-            self.tx_requests.insert(*txid, now);
-            wanted.push(*item);
-            if wanted.len() >= MOST_ASKED {
-                break;
+            let is_known = self.mempool.contains(txid) || self.orphans.contains(txid);
+            if !is_known && self.mempool.refusal(txid).is_none() {
+                self.tx_requests.announced(peer, *txid);
             }
         }
-        if !wanted.is_empty() {
-            self.send(peer, &Message::GetData(wanted));
+    }
+
+    /// Asks for what was announced.
+    pub(super) fn ask_transactions(&mut self) {
+        for (peer, txids) in self.tx_requests.poll(self.started.elapsed(), |_| 0) {
+            self.send(peer, &Message::GetData(txids.into_iter().map(Inventory::Tx).collect()));
         }
     }
 
@@ -91,7 +78,7 @@ impl Owner {
                 return;
             }
         };
-        self.tx_requests.remove(&txid);
+        self.tx_requests.settled(&txid);
         self.offer(LooseTx::new(Arc::new(transaction), txid), Some(peer));
     }
 
