@@ -43,7 +43,7 @@ use super::core::{ChainCore, ChainError, Moved, Slice, Step};
 use super::events::{ChainEvent, EVENT_QUEUE, TipView};
 use super::stop::Stop;
 use crate::mempool::{Mempool, MempoolConfig, OrphanConfig, Orphans};
-use crate::mining::{TemplateConfig, Templates};
+use crate::mining::{Solution, TemplateConfig, Templates};
 use crate::p2p::api::PeerId;
 use crate::p2p::network::Network;
 use crate::sync::{Planner, Settings};
@@ -115,6 +115,8 @@ pub struct Owner {
     waiting: HashMap<BlockHash, WaitingBlock>,
     /// Who waits for the verdict on a block of our own.
     block_replies: HashMap<BlockHash, Vec<BlockReply>>,
+    /// Solutions of work that are being judged, by their block.
+    solutions: HashMap<BlockHash, Solution>,
     /// Who waits for the verdict on a transaction of our own.
     tx_replies: HashMap<TxId, Vec<TxReply>>,
     /// Transactions that are being verified.
@@ -164,6 +166,7 @@ impl Owner {
             started: Instant::now(),
             waiting: HashMap::new(),
             block_replies: HashMap::new(),
+            solutions: HashMap::new(),
             tx_replies: HashMap::new(),
             tx_jobs: 0,
             tx_requests: TxRequests::default(),
@@ -220,7 +223,7 @@ impl Owner {
             self.poll_planner()?;
             self.ask_transactions();
             self.announce();
-            self.upkeep();
+            self.upkeep()?;
         }
         Ok(())
     }
@@ -373,3 +376,6 @@ pub(crate) fn unix_now() -> u64 {
 const fn broken(what: &'static str) -> ChainError {
     ChainError::Fault(Fault::Broken(what))
 }
+
+#[cfg(test)]
+mod tests;

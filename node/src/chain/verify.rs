@@ -67,6 +67,12 @@ impl VerifyPool {
         self.queues.changed.notify_one();
     }
 
+    /// Runs a job before all that [`VerifyPool::spawn`] was given.
+    pub fn spawn_urgent(&self, job: impl FnOnce() + Send + 'static) {
+        self.queues.lock().urgent.push_back(Box::new(job));
+        self.queues.changed.notify_one();
+    }
+
     /// Runs `work` for each number below `count` on all threads, this one included, and returns the
     /// answers in order once all are there; `None` for one that panicked.
     pub fn run_all<T, F>(&self, count: usize, work: F) -> Vec<Option<T>>

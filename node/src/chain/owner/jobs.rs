@@ -22,6 +22,15 @@ use crate::p2p::message::RawBlock;
 /// Seals that one thread verifies together.
 const SEALS: usize = 64;
 
+/// What goes before what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A block of our own: every moment that the others hear of it later costs.
+    OwnBlock,
+    /// Headers and blocks of peers.
+    Chain,
+}
+
 /// Whose headers they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderSource {
@@ -71,10 +80,14 @@ pub(super) enum JobResult {
 
 impl Owner {
     /// Runs a job on some thread; its result comes back to [`Owner::take_result`].
-    pub(super) fn spawn(&self, job: impl FnOnce() -> Option<JobResult> + Send + 'static) {
+    pub(super) fn spawn(
+        &self,
+        urgency: Urgency,
+        job: impl FnOnce() -> Option<JobResult> + Send + 'static,
+    ) {
         let results = self.results_in.clone();
         let wake = self.wake.clone();
-        self.core.tools().pool.spawn(move || {
+        let job = move || {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
             let result = match outcome {
                 Ok(Some(result)) => result,
@@ -86,7 +99,12 @@ impl Owner {
             if let Some(wake) = wake.upgrade() {
                 let _ = wake.try_send(Command::Wake);
             }
-        });
+        };
+        let pool = &self.core.tools().pool;
+        match urgency {
+            Urgency::OwnBlock => pool.spawn_urgent(job),
+            Urgency::Chain => pool.spawn(job),
+        }
     }
 
     pub(super) fn take_result(&mut self, result: JobResult) -> Result<(), ChainError> {
@@ -100,6 +118,10 @@ impl Owner {
 
     /// Verifies seals, in parts on several threads.
     pub(super) fn verify_seals(&self, list: HeaderList, headers: Vec<Header>) {
+        let urgency = match list.source {
+            HeaderSource::Block(hash) if self.is_own_block(&hash) => Urgency::OwnBlock,
+            _ => Urgency::Chain,
+        };
         let parts: Vec<Vec<Header>> = headers.chunks(SEALS).map(<[Header]>::to_vec).collect();
         let task = Arc::new(SealTask {
             left: AtomicUsize::new(parts.len()),
@@ -111,7 +133,7 @@ impl Owner {
         for (number, part) in parts.into_iter().enumerate() {
             let task = Arc::clone(&task);
             let tools = self.core.tools().clone();
-            self.spawn(move || {
+            self.spawn(urgency, move || {
                 let hashes: Vec<BlockHash> = part.iter().map(Header::hash).collect();
                 let checked = check_headers(&tools.params, &tools.caches, part);
                 task.put(number, hashes.into_iter().zip(checked).collect())
@@ -120,9 +142,15 @@ impl Owner {
     }
 
     /// Checks a body against its header.
-    pub(super) fn check_body(&self, placed: PlacedHeader, block: RawBlock, charge: Charge) {
+    pub(super) fn check_body(
+        &self,
+        urgency: Urgency,
+        placed: PlacedHeader,
+        block: RawBlock,
+        charge: Charge,
+    ) {
         let params = Arc::clone(&self.core.tools().params);
-        self.spawn(move || {
+        self.spawn(urgency, move || {
             let hash = block.hash();
             let result = match BlockBody::decode(block.bytes()) {
                 Ok(body) => check_block(&params, placed, body).map_err(BodyFault::Refused),

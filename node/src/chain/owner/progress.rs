@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Owner, unix_now};
 use crate::chain::command::SyncStatus;
+use crate::chain::core::ChainError;
 
 /// How often the status is published at most.
 const STATUS_PAUSE: Duration = Duration::from_millis(200);
@@ -13,14 +14,14 @@ const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
 const SYNCED_DISTANCE: u32 = 3;
 
 impl Owner {
-    pub(super) fn upkeep(&mut self) {
+    pub(super) fn upkeep(&mut self) -> Result<(), ChainError> {
         let now = self.now();
         if self.last_status.is_none_or(|last| now.saturating_sub(last) >= STATUS_PAUSE) {
             self.last_status = Some(now);
             self.publish_status();
         }
         if now.saturating_sub(self.last_upkeep) < UPKEEP_PAUSE {
-            return;
+            return Ok(());
         }
         self.last_upkeep = now;
         let expired = self.mempool.expire(unix_now());
@@ -36,6 +37,8 @@ impl Owner {
             replies.retain(|reply| !reply.is_closed());
             !replies.is_empty()
         });
+        self.solutions.retain(|hash, _| self.block_replies.contains_key(hash));
+        self.answer_all_forgotten()
     }
 
     pub(super) fn publish_status(&mut self) {

@@ -14,7 +14,7 @@ use mvs_primitives::hash::{TxId, sha256d};
 use mvs_primitives::transaction::Transaction;
 use mvs_store::UndoneBlock;
 
-use super::jobs::JobResult;
+use super::jobs::{JobResult, Urgency};
 use super::{Owner, TxReply, unix_now, verdict};
 use crate::chain::command::TxRefusal;
 use crate::chain::core::ChainError;
@@ -105,7 +105,7 @@ impl Owner {
         let trunk = self.core.trunk().clone();
         let tools = self.core.tools().clone();
         let policy = self.mempool.config().policy.clone();
-        self.spawn(move || {
+        self.spawn(Urgency::Chain, move || {
             let tip = trunk.tip();
             let parent = Parent { hash: tip.hash, height: tip.height };
             // A tip that cannot be read shows when the owner looks at it itself.

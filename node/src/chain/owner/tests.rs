@@ -1,0 +1,150 @@
+//! The owner without its thread, with verification that waits until it is let go.
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use mvs_consensus::params::Params;
+use mvs_consensus::script::SigCache;
+use mvs_pow::CacheSet;
+use mvs_store::Options;
+use mvs_store::mmap::MapDisk;
+use testkit::history::History;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::{Owner, OwnerConfig};
+use crate::chain::command::BlockRefusal;
+use crate::chain::core::{ChainCore, Tools};
+use crate::chain::index::Limits;
+use crate::chain::stop::Stop;
+use crate::chain::verify::VerifyPool;
+use crate::p2p::api::{Charge, PeerId};
+use crate::p2p::codec::Magic;
+use crate::p2p::message::RawBlock;
+use crate::p2p::network::Network;
+use crate::p2p::peers::NetworkConfig;
+
+/// How long a job may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where a nonce is in the bytes of a header.
+const NONCE: usize = 104;
+
+struct World {
+    owner: Owner,
+    stop: Stop,
+    /// Lets the only verification thread go.
+    gate: Option<mpsc::Sender<()>>,
+    blocks: Vec<Vec<u8>>,
+    folder: std::path::PathBuf,
+    _runtime: Runtime,
+}
+
+impl World {
+    fn new(name: &str) -> Self {
+        let caches = Arc::new(CacheSet::new(1));
+        let blocks = History::new(7, Arc::clone(&caches)).extend(3);
+        let pool = VerifyPool::new(1).unwrap();
+        let (gate, closed) = channel();
+        // It ends when the sender is gone.
+        pool.spawn(move || drop(closed.recv()));
+        let tools = Tools {
+            params: Arc::new(Params::devnet()),
+            caches,
+            signatures: Arc::new(SigCache::new([7; 32], 1024)),
+            pool: Arc::new(pool),
+        };
+        let folder = std::env::temp_dir().join(format!("mvs-owner-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let disk = MapDisk::open(&folder).unwrap();
+        let options = Options::new(7, 10_000);
+        let (core, _) = ChainCore::open(disk, options, tools, Limits::default()).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let network = {
+            let _inside = runtime.enter();
+            let config = NetworkConfig::new(Magic::from_number(Params::devnet().magic));
+            Network::start(config, core.tip().height).unwrap().network
+        };
+        let stop = Stop::new();
+        let (owner, _) = Owner::new(core, OwnerConfig::default(), network, stop.clone());
+        Self { owner, stop, gate: Some(gate), blocks, folder, _runtime: runtime }
+    }
+
+    fn block(&self, number: usize) -> RawBlock {
+        RawBlock::from_wire(self.blocks[number].clone().into()).unwrap()
+    }
+
+    /// Block 1 with another nonce: its seal is false, which costs a look to find out.
+    fn false_seal(&self, number: u64) -> RawBlock {
+        let mut bytes = self.blocks[0].clone();
+        bytes[NONCE..NONCE + 8].copy_from_slice(&number.to_le_bytes());
+        RawBlock::from_wire(bytes.into()).unwrap()
+    }
+
+    /// Takes one result of the verification thread.
+    fn step(&mut self) {
+        self.gate = None;
+        let result = self.owner.results.recv_timeout(PATIENCE).unwrap();
+        self.owner.take_result(result).unwrap();
+        self.owner.advance().unwrap();
+    }
+
+    fn end(self) {
+        self.stop.set();
+        drop(self.gate);
+        self.owner.close().unwrap();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn strangers_do_not_hold_up_a_block_of_our_own() {
+    let mut world = World::new("own-block");
+    for number in 0..100 {
+        let block = world.false_seal(number);
+        world.owner.on_block(PeerId::new(number), block, Charge::none()).unwrap();
+    }
+    assert_eq!(world.owner.waiting.len(), super::blocks::MOST_WAITING);
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(world.block(0), reply).unwrap();
+    // It goes before all the others.
+    world.step();
+    assert_eq!(world.owner.core.index.len(), 1);
+    let verdict = loop {
+        match answer.try_recv() {
+            Ok(verdict) => break verdict,
+            Err(_) => world.step(),
+        }
+    };
+    assert!(verdict.unwrap().is_on_chain);
+    assert_eq!(world.owner.core.tip().height.value(), 1);
+    world.end();
+}
+
+#[test]
+fn every_submission_is_answered() {
+    let mut world = World::new("answers");
+    let block = world.block(0);
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(block.clone(), reply).unwrap();
+    world.owner.answer_all_forgotten().unwrap();
+    assert!(answer.try_recv().is_err(), "it is still being judged");
+    // Its branch is given up while its body is being checked.
+    world.step();
+    assert_eq!(world.owner.core.bodies.checking(), 1);
+    world.owner.core.index = crate::chain::index::BlockIndex::new(Limits::default());
+    world.step();
+    let refusal = answer.try_recv().unwrap().unwrap_err();
+    assert_eq!(refusal.code(), "block.forgotten");
+    // It may come again.
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(block.clone(), reply).unwrap();
+    world.step();
+    world.step();
+    assert!(answer.try_recv().unwrap().unwrap().is_on_chain);
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(block, reply).unwrap();
+    assert_eq!(answer.try_recv().unwrap(), Err(BlockRefusal::Known));
+    world.end();
+}
