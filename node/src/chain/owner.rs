@@ -16,6 +16,7 @@ mod progress;
 mod requests;
 mod serve;
 mod transactions;
+mod tx_queue;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
@@ -36,6 +37,7 @@ use self::jobs::JobResult;
 use self::peers::PeerState;
 use self::requests::TxRequests;
 use self::serve::Server;
+use self::tx_queue::TxQueue;
 use super::command::{
     BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, SyncStatus, TxRefusal,
 };
@@ -119,8 +121,8 @@ pub struct Owner {
     solutions: HashMap<BlockHash, Solution>,
     /// Who waits for the verdict on a transaction of our own.
     tx_replies: HashMap<TxId, Vec<TxReply>>,
-    /// Transactions that are being verified.
-    tx_jobs: usize,
+    /// Transactions that wait to be verified.
+    tx_queue: TxQueue,
     /// Transactions that peers named.
     tx_requests: TxRequests,
     disk_full_since: Option<Duration>,
@@ -168,7 +170,7 @@ impl Owner {
             block_replies: HashMap::new(),
             solutions: HashMap::new(),
             tx_replies: HashMap::new(),
-            tx_jobs: 0,
+            tx_queue: TxQueue::default(),
             tx_requests: TxRequests::default(),
             disk_full_since: None,
             last_upkeep: Duration::ZERO,

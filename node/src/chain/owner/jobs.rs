@@ -29,6 +29,8 @@ pub(super) enum Urgency {
     OwnBlock,
     /// Headers and blocks of peers.
     Chain,
+    /// Loose transactions.
+    Loose,
 }
 
 /// Whose headers they are.
@@ -104,6 +106,7 @@ impl Owner {
         match urgency {
             Urgency::OwnBlock => pool.spawn_urgent(job),
             Urgency::Chain => pool.spawn(job),
+            Urgency::Loose => pool.spawn_last(job),
         }
     }
 

@@ -38,6 +38,7 @@ impl Owner {
                 self.peers.remove(&peer);
                 self.planner.peer_gone(peer);
                 self.tx_requests.peer_gone(peer);
+                self.tx_queue.peer_gone(peer);
                 self.orphans.forget_peer(peer.number());
             }
             NetworkEvent::Message { peer, message, charge } => {
@@ -47,7 +48,7 @@ impl Owner {
                 match message {
                     PeerMessage::Headers(entries) => self.on_headers(peer, entries)?,
                     PeerMessage::Block(block) => self.on_block(peer, block, charge)?,
-                    PeerMessage::Tx(tx) => self.on_tx(peer, &tx),
+                    PeerMessage::Tx(tx) => self.on_tx(peer, &tx, charge),
                     PeerMessage::Inv(items) => self.on_inv(peer, &items),
                     PeerMessage::NotFound(items) => self.on_not_found(peer, &items),
                     PeerMessage::GetHeaders(locator) => {

@@ -7,21 +7,25 @@ use std::time::Duration;
 use mvs_consensus::params::Params;
 use mvs_consensus::script::SigCache;
 use mvs_pow::CacheSet;
+use mvs_primitives::block::Block;
+use mvs_primitives::encode::{Decode as _, Encode as _};
+use mvs_primitives::transaction::Transaction;
 use mvs_store::Options;
 use mvs_store::mmap::MapDisk;
 use testkit::history::History;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+use super::jobs::HeaderSource;
 use super::{Owner, OwnerConfig};
 use crate::chain::command::BlockRefusal;
 use crate::chain::core::{ChainCore, Tools};
 use crate::chain::index::Limits;
 use crate::chain::stop::Stop;
 use crate::chain::verify::VerifyPool;
-use crate::p2p::api::{Charge, PeerId};
+use crate::p2p::api::{Charge, CloseReason, NetworkEvent, PeerId};
 use crate::p2p::codec::Magic;
-use crate::p2p::message::RawBlock;
+use crate::p2p::message::{RawBlock, RawTx};
 use crate::p2p::network::Network;
 use crate::p2p::peers::NetworkConfig;
 
@@ -119,6 +123,29 @@ fn strangers_do_not_hold_up_a_block_of_our_own() {
     };
     assert!(verdict.unwrap().is_on_chain);
     assert_eq!(world.owner.core.tip().height.value(), 1);
+    world.end();
+}
+
+#[test]
+fn loose_transactions_do_not_hold_up_headers() {
+    let mut world = World::new("loose");
+    let peer = PeerId::new(1);
+    world.owner.publish_status();
+    let coinbase = Block::decode(&world.blocks[0]).unwrap().transactions.remove(0);
+    for number in 0..100 {
+        let tx = Transaction { locktime: number, ..coinbase.clone() };
+        let tx = RawTx::from_wire(tx.to_bytes().into()).unwrap();
+        world.owner.on_tx(peer, &tx, Charge::none());
+    }
+    // What waits stays here, so that it can leave with its peer.
+    assert_eq!(world.owner.tx_queue.waiting_of(peer), 98);
+    let header = world.block(0).header().clone();
+    world.owner.start_headers(HeaderSource::Peer(peer), vec![header]).unwrap();
+    world.step();
+    assert_eq!(world.owner.core.index.len(), 1);
+    let reason = CloseReason::Remote;
+    world.owner.on_network(NetworkEvent::Disconnected { peer, reason }).unwrap();
+    assert_eq!(world.owner.tx_queue.waiting_of(peer), 0);
     world.end();
 }
 
