@@ -52,7 +52,7 @@ use crate::sync::{Planner, Settings};
 
 /// Commands that are handled before the chain is looked at again.
 const COMMANDS_IN_A_ROW: usize = 64;
-/// Blocks behind the heaviest header from which on many are made durable together.
+/// Blocks behind the headers that are backed from which on many are made durable together.
 const BULK_DISTANCE: u32 = 12;
 /// Time between two attempts to write while the disk is full.
 const DISK_FULL_PAUSE: Duration = Duration::from_secs(10);
@@ -288,8 +288,7 @@ impl Owner {
         if !self.core.is_dirty() {
             return Ok(());
         }
-        let best = self.core.index.best(self.core.trunk()).height;
-        let is_bulk = best.blocks_since(self.core.tip().height) > BULK_DISTANCE;
+        let is_bulk = self.core.index.backed_ahead(self.core.trunk()) > BULK_DISTANCE;
         let slice = if is_bulk { Slice::BULK } else { Slice::TIP };
         let stop = self.stop.clone();
         match self.core.advance(&slice, &stop) {

@@ -234,7 +234,7 @@ impl Owner {
     /// behind us asks once, and then waits until it hears of more.
     pub(super) fn announce(&mut self) {
         let tip = self.core.tip();
-        let at_best = self.core.index.best(self.core.trunk()).height <= tip.height;
+        let at_best = self.core.index.backed_ahead(self.core.trunk()) == 0;
         let entries = self.announcements.take(self.now(), at_best);
         if !entries.is_empty() {
             let message = Message::Headers(entries);

@@ -10,7 +10,7 @@ use crate::chain::core::ChainError;
 const STATUS_PAUSE: Duration = Duration::from_millis(200);
 /// How often old things are thrown away.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
-/// Blocks behind the heaviest header at which the node still counts as having caught up.
+/// Blocks behind the headers that are backed at which the node still counts as having caught up.
 const SYNCED_DISTANCE: u32 = 3;
 
 impl Owner {
@@ -45,7 +45,7 @@ impl Owner {
         let tip = self.core.tip();
         let best = self.core.index.best(self.core.trunk());
         let claimed = self.planner.claimed_height();
-        let behind = best.height.blocks_since(tip.height);
+        let behind = self.core.index.backed_ahead(self.core.trunk());
         let claims_more =
             claimed.is_some_and(|claimed| claimed.blocks_since(best.height) > SYNCED_DISTANCE);
         let enough_peers = !self.peers.is_empty() || self.config.synced_without_peers;

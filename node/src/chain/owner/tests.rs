@@ -9,6 +9,7 @@ use mvs_consensus::script::SigCache;
 use mvs_pow::CacheSet;
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::{Decode as _, Encode as _};
+use mvs_primitives::header::Header;
 use mvs_primitives::transaction::Transaction;
 use mvs_store::Options;
 use mvs_store::mmap::MapDisk;
@@ -173,5 +174,23 @@ fn every_submission_is_answered() {
     let (reply, mut answer) = oneshot::channel();
     world.owner.submit_block(block, reply).unwrap();
     assert_eq!(answer.try_recv().unwrap(), Err(BlockRefusal::Known));
+    world.end();
+}
+
+#[test]
+fn headers_with_seals_put_us_behind_until_they_are_connected() {
+    let mut world = World::new("behind");
+    let peer = PeerId::new(1);
+    let headers: Vec<Header> = (0..3).map(|number| world.block(number).header().clone()).collect();
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    world.step();
+    let behind = |world: &World| world.owner.core.index.backed_ahead(world.owner.core.trunk());
+    for number in 0..3 {
+        assert_eq!(behind(&world), 3 - number);
+        let block = world.block(number as usize);
+        world.owner.on_block(peer, block, Charge::none()).unwrap();
+        world.step();
+    }
+    assert_eq!((behind(&world), world.owner.core.tip().height.value()), (0, 3));
     world.end();
 }
