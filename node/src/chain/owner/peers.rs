@@ -29,6 +29,12 @@ pub(super) struct PeerState {
     pub(super) fee_filter: u64,
 }
 
+impl PeerState {
+    pub(super) fn new() -> Self {
+        Self { is_verifying: false, headers: WaitingHeaders::default(), fee_filter: 0 }
+    }
+}
+
 impl Owner {
     pub(super) fn on_network(&mut self, event: NetworkEvent) -> Result<(), ChainError> {
         match event {
@@ -90,9 +96,7 @@ impl Owner {
             self.planner.peer_connected(facts.id, view);
         }
         let peer = facts.id;
-        let headers = WaitingHeaders::default();
-        let state = PeerState { is_verifying: false, headers, fee_filter: 0 };
-        self.peers.insert(peer, state);
+        self.peers.insert(peer, PeerState::new());
         if self.takes_transactions() {
             self.send(peer, &Message::MemPool);
         }

@@ -17,7 +17,8 @@ use testkit::history::History;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::jobs::HeaderSource;
+use super::jobs::{HeaderSource, JobResult, PILOT};
+use super::peers::PeerState;
 use super::{Owner, OwnerConfig};
 use crate::chain::command::BlockRefusal;
 use crate::chain::core::{ChainCore, Tools};
@@ -48,7 +49,7 @@ struct World {
 impl World {
     fn new(name: &str) -> Self {
         let caches = Arc::new(CacheSet::new(1));
-        let blocks = History::new(7, Arc::clone(&caches)).extend(3);
+        let blocks = History::new(7, Arc::clone(&caches)).extend(40);
         let pool = VerifyPool::new(1).unwrap();
         let (gate, closed) = channel();
         // It ends when the sender is gone.
@@ -192,5 +193,42 @@ fn headers_with_seals_put_us_behind_until_they_are_connected() {
         world.step();
     }
     assert_eq!((behind(&world), world.owner.core.tip().height.value()), (0, 3));
+    world.end();
+}
+
+#[test]
+fn a_list_whose_first_seal_is_false_costs_few() {
+    let mut world = World::new("pilot");
+    let peer = PeerId::new(1);
+    let facts = world.owner.peers.insert(peer, PeerState::new());
+    assert!(facts.is_none());
+    // Headers that follow each other; the first has a false seal.
+    let mut headers = vec![world.false_seal(5).header().clone()];
+    for number in 1..world.blocks.len() {
+        let mut header = world.block(number).header().clone();
+        header.previous = headers[number - 1].hash();
+        headers.push(header);
+    }
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    world.gate = None;
+    match world.owner.results.recv_timeout(PATIENCE).unwrap() {
+        JobResult::Headers(_, seals) => assert_eq!(seals.len(), PILOT),
+        other => panic!("{other:?}"),
+    }
+    world.end();
+}
+
+#[test]
+fn a_long_list_of_good_headers_is_taken_whole() {
+    let mut world = World::new("long");
+    let peer = PeerId::new(1);
+    world.owner.peers.insert(peer, PeerState::new());
+    let count = world.blocks.len();
+    let headers: Vec<Header> = (0..count).map(|at| world.block(at).header().clone()).collect();
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    world.step();
+    assert!(world.owner.core.index.is_empty(), "the first ones wait for the others");
+    world.step();
+    assert_eq!(world.owner.core.index.len(), count);
     world.end();
 }
