@@ -53,7 +53,9 @@ impl World {
         let pool = VerifyPool::new(1).unwrap();
         let (gate, closed) = channel();
         // It ends when the sender is gone.
-        pool.spawn(move || drop(closed.recv()));
+        pool.spawn(move || {
+            let _ = closed.recv();
+        });
         let tools = Tools {
             params: Arc::new(Params::devnet()),
             caches,
