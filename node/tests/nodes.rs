@@ -151,7 +151,7 @@ fn a_transaction_that_spends_what_its_pooled_parent_lacks_is_refused_once() {
     child.inputs[0].previous = OutPoint::new(parent.txid(), 99);
     // Its parent is in the pool, and will never have that output.
     let refusal = offer(&child).unwrap_err();
-    assert_eq!(refusal.code(), "tx.input_missing", "{refusal}");
+    assert_eq!(refusal.code(), "pool.no_such_output", "{refusal}");
 }
 
 #[test]
