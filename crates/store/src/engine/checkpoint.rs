@@ -9,11 +9,11 @@ use super::table::TableState;
 use super::{Engine, EngineError, SyncJob};
 use crate::backing::{Disk, Lines};
 
+/// How a checkpoint ended.
+type Outcome = Result<(), EngineError>;
+
 /// Starts work in a thread of its own; where the system has no thread left, does it here.
-fn start(
-    thread: Builder,
-    work: SyncJob,
-) -> (Option<JoinHandle<Result<(), EngineError>>>, Option<Result<(), EngineError>>) {
+fn start(thread: Builder, work: SyncJob) -> (Option<JoinHandle<Outcome>>, Option<Outcome>) {
     // A thread that does not start takes its closure with it.
     let work = Arc::new(Mutex::new(Some(work)));
     let its = Arc::clone(&work);
@@ -29,8 +29,8 @@ fn start(
 
 /// A checkpoint under way.
 pub(super) struct Running {
-    handle: Option<JoinHandle<Result<(), EngineError>>>,
-    done: Option<Result<(), EngineError>>,
+    handle: Option<JoinHandle<Outcome>>,
+    done: Option<Outcome>,
     generation: u64,
     index: TableState,
     /// Segments that it no longer names.
