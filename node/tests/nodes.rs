@@ -1,5 +1,5 @@
 //! Whole nodes in this process, on loopback sockets and stores in temporary folders.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure")]
 
 mod nodes {
     pub(crate) mod stranger;
