@@ -13,5 +13,6 @@ pub mod config;
 pub mod mempool;
 pub mod mining;
 pub mod p2p;
+pub mod rpc;
 pub mod sync;
 pub mod telemetry;

@@ -1,9 +1,9 @@
 //! Reading everything, and building the index anew.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::codec::{BlockRecord, position_of, spent_in, walk_entries};
+use super::codec::{BlockRecord, offset_of, position_of, segment_of, spent_in, walk_entries};
 use super::find::read_coin;
 use super::head::{self, HeadFile};
 use super::live::{self, LiveEditor};
@@ -11,7 +11,38 @@ use super::log::{record_at, record_must_be};
 use super::types::{CoinDigest, Key};
 use super::{Engine, EngineError};
 use crate::backing::{Backing, Disk, Lines};
+use crate::layout::live::UNIT_BYTES;
 use crate::layout::{record, segment};
+
+/// Positions of coins, one bit for 16 bytes of log as in the live maps: no two entries share one.
+#[derive(Default)]
+struct Positions {
+    segments: BTreeMap<u16, Vec<u64>>,
+}
+
+impl Positions {
+    /// Word of a segment's bits, and the bit in it.
+    fn place(position: u64) -> (usize, u64) {
+        let unit = offset_of(position) / UNIT_BYTES;
+        (unit as usize / 64, 1 << (unit % 64)) // below 2^22
+    }
+
+    /// Adds a position; whether it is in the log and was not there before.
+    fn insert(&mut self, position: u64) -> bool {
+        let (word, bit) = Self::place(position);
+        let bits = self.segments.get_mut(&segment_of(position));
+        let Some(word) = bits.and_then(|bits| bits.get_mut(word)) else { return false };
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    fn contains(&self, position: u64) -> bool {
+        let (word, bit) = Self::place(position);
+        let bits = self.segments.get(&segment_of(position));
+        bits.and_then(|bits| bits.get(word)).is_some_and(|word| word & bit != 0)
+    }
+}
 
 /// What is done with a coin's key and value.
 pub type VisitCoin<'a> = dyn FnMut(&Key, &[u8]) -> Result<(), EngineError> + 'a;
@@ -72,7 +103,9 @@ impl<D: Disk> Engine<D> {
         let mut needed = self.check_coins(found)?;
         for at in &self.ring {
             match self.spent_by(*at) {
-                Ok(positions) => needed.extend(positions),
+                Ok(positions) => positions.into_iter().for_each(|at| {
+                    needed.insert(at);
+                }),
                 Err(error) => pass_on(error, found)?,
             }
         }
@@ -118,13 +151,18 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Reads each coin of the index and compares the sums with the tip's; all positions.
-    fn check_coins(&self, found: &mut dyn FnMut(EngineError)) -> Result<HashSet<u64>, EngineError> {
-        let mut positions = HashSet::new();
+    fn check_coins(&self, found: &mut dyn FnMut(EngineError)) -> Result<Positions, EngineError> {
+        let mut positions = Positions::default();
+        for book in self.books.values() {
+            let units = (book.used / UNIT_BYTES) as usize + 1; // below 2^22
+            positions.segments.insert(book.number, vec![0; units.div_ceil(64)]);
+        }
+        let mut coins = 0_u64;
         let mut digest = CoinDigest::EMPTY;
         let mut damaged = false;
         let shift = self.shared.index.hash_shift();
         let walked = self.shared.index.for_each(&mut |hash, position| {
-            positions.insert(position);
+            coins += u64::from(positions.insert(position));
             match read_coin(&self.log.segments, position) {
                 Ok(coin) => {
                     digest = digest.plus(coin.digest);
@@ -148,7 +186,7 @@ impl<D: Disk> Engine<D> {
             }
         }
         let tip = self.tip.unwrap_or_default();
-        if !damaged && (digest, positions.len() as u64) != (tip.digest, tip.coins) {
+        if !damaged && (digest, coins) != (tip.digest, tip.coins) {
             found(EngineError::Corrupt {
                 file: "index".into(),
                 offset: 0,
@@ -160,8 +198,8 @@ impl<D: Disk> Engine<D> {
 
     fn no_coin(position: u64) -> EngineError {
         EngineError::Corrupt {
-            file: super::log::Segment::<D>::log_name(super::codec::segment_of(position)),
-            offset: u64::from(super::codec::offset_of(position)),
+            file: super::log::Segment::<D>::log_name(segment_of(position)),
+            offset: u64::from(offset_of(position)),
             what: "coin of another key than the index says",
         }
     }
@@ -180,7 +218,7 @@ impl<D: Disk> Engine<D> {
         segment: &Arc<super::log::Segment<D>>,
         used: u32,
         cursor: u32,
-        needed: &HashSet<u64>,
+        needed: &Positions,
     ) -> Result<u32, EngineError> {
         let mut live = LiveEditor::new();
         let mut at = segment::HEADER_BYTES as u32;
@@ -193,7 +231,7 @@ impl<D: Disk> Engine<D> {
                     let bit = live.get(segment, entry.at)?;
                     bits += u32::from(bit);
                     let position = position_of(segment.number, entry.at);
-                    let right = if at < cursor { !bit } else { bit == needed.contains(&position) };
+                    let right = if at < cursor { !bit } else { bit == needed.contains(position) };
                     if right {
                         Ok(())
                     } else {

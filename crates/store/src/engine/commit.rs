@@ -12,7 +12,7 @@ use super::overlay::Overlay;
 use super::table::Touched;
 use super::types::Tip;
 use super::{Engine, EngineError};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::layout::record;
 
 /// A finished move of cleaning, not yet in the live maps.
@@ -50,6 +50,9 @@ impl<D: Disk> Batch<'_, D> {
             (expiring > 0).then(|| tip.height.checked_sub(left)).flatten()
         });
         let floor = self.engine.floor.max(below);
+        self.check_expiring(expiring)?;
+        // Segments that a checkpoint finished since the batch began no longer names go before more are written.
+        self.engine.poll_checkpoint()?;
         let moves = self.clean()?;
         let more = self.check_added()?;
         self.engine.shared.index.reserve(&more)?;
@@ -69,6 +72,25 @@ impl<D: Disk> Batch<'_, D> {
             self.sync(bodies)?;
         }
         Ok(self.tip)
+    }
+
+    /// Reads the block records that the batch pushes out of reach of undoing. They are old, so they may have to come
+    /// from the disk; and what is damaged is better met now than when the batch is durable.
+    fn check_expiring(&self, expiring: usize) -> Result<(), EngineError> {
+        /// About the length of a full block's record.
+        const RECORD_BYTES: u64 = 512 << 10;
+        let segments = &self.engine.log.segments;
+        let kept = self.engine.ring.iter().take(self.kept);
+        let expiring = || kept.clone().chain(&self.added).take(expiring).copied();
+        for at in expiring() {
+            if let Some(segment) = segments.get(segment_of(at)) {
+                segment.file.will_need(offset_of(at).into(), RECORD_BYTES);
+            }
+        }
+        for at in expiring() {
+            record_must_be(segments, at, record::KIND_BLOCK)?;
+        }
+        Ok(())
     }
 
     fn sync(&mut self, bodies: &[&D::File]) -> Result<(), EngineError> {

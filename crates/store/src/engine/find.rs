@@ -212,20 +212,22 @@ impl Pace {
     }
 }
 
-/// Asks the system for the pages of coins in an order.
+/// Asks the system for the pages of coins in an order: each from where its txid likely is to where most
+/// coins have ended.
 #[cold]
 fn will_need_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
     const PAGE: u64 = 4096;
     let mut asked = None;
     for place in order {
         let position = place >> LOT_BITS;
-        let page = (segment_of(position), u64::from(offset_of(position)) / PAGE);
-        if asked == Some(page) {
-            continue;
-        }
-        asked = Some(page);
-        if let Some(segment) = segments.get(page.0) {
-            segment.file.will_need(page.1 * PAGE, PAGE);
+        let (number, offset) = (segment_of(position), u64::from(offset_of(position)));
+        let Some(segment) = segments.get(number) else { continue };
+        for page in [offset.saturating_sub(36) / PAGE, (offset + 128) / PAGE] {
+            // In ascending order, so what was asked for last is all that could be asked for twice.
+            if asked < Some((number, page)) {
+                asked = Some((number, page));
+                segment.file.will_need(page * PAGE, PAGE);
+            }
         }
     }
 }

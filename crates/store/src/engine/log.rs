@@ -540,20 +540,31 @@ impl<D: Disk> Log<D> {
             bodies.iter().try_for_each(|file| sync_body(file))?;
             sync_folder()?;
         } else {
+            type Job<'a> = Box<dyn Fn() -> Result<(), EngineError> + Send + Sync + 'a>;
+            let mut syncs: Vec<Job<'_>> = Vec::new();
+            for segment in segments.iter().skip(1) {
+                syncs.push(Box::new(|| sync_segment(segment)));
+            }
+            for file in bodies {
+                syncs.push(Box::new(|| sync_body(file)));
+            }
             std::thread::scope(|scope| {
                 let mut others = Vec::new();
-                for segment in segments.iter().skip(1) {
-                    others.push(scope.spawn(|| sync_segment(segment)));
-                }
-                for file in bodies {
-                    others.push(scope.spawn(|| sync_body(file)));
+                let mut here = Vec::new();
+                for sync in &syncs {
+                    // The system may have no thread to give: then one after the other.
+                    match std::thread::Builder::new().spawn_scoped(scope, sync) {
+                        Ok(other) => others.push(other),
+                        Err(_) => here.push(sync),
+                    }
                 }
                 let first = segments.first().map_or(Ok(()), |s| sync_segment(s));
                 let folder = sync_folder();
+                let rest = here.into_iter().try_for_each(|sync| sync());
                 for other in others {
                     other.join().unwrap_or(Err(EngineError::Poisoned))?;
                 }
-                first.and(folder)
+                first.and(folder).and(rest)
             })?;
         }
         self.unsynced.clear();

@@ -19,7 +19,7 @@ use super::table::{Table, Touched};
 use super::tail::Mark;
 use super::types::{BodyRef, Opened, Recovery, ReplayedBlock, Tip};
 use super::{Damaged, Engine, EngineError, Note, Options, tail};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::layout::{record, segment};
 
 const INDEX_FOLDER: &str = "index";
@@ -168,6 +168,10 @@ impl<D: Disk> Engine<D> {
             } else {
                 Segment::open(&disk, &options, salts, entry.number)?
             };
+            if u64::from(entry.used) > segment.file.len() {
+                let len = segment.file.len();
+                return Err(segment.corrupt(len, "shorter than the checkpoint says"));
+            }
             log.add(segment);
             books.insert(entry.number, *entry);
         }
@@ -188,7 +192,7 @@ impl<D: Disk> Engine<D> {
             tip: body.tip,
             limbo: body.limbo,
             batches: body.batch,
-            durable: body.batch,
+            durable: 0,
             mark,
             last_changes: 0,
             since_checkpoint: 0,
@@ -208,6 +212,7 @@ impl<D: Disk> Engine<D> {
         clean: bool,
         damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
+        let learnt = self.learnt()?;
         let Scanned { accepted, last, left, batches } = self.scan(recovery)?;
         if !accepted.is_empty() {
             let bodies = self.rewrite(accepted.get(last..).unwrap_or_default())?;
@@ -224,6 +229,7 @@ impl<D: Disk> Engine<D> {
         }
         self.mark.set(self.durable)?;
         let changes = self.replay_books(&accepted, recovery)?;
+        self.refuse_learnt(&learnt)?;
         self.remove_strangers()?;
         self.log.end_here()?;
         if !accepted.is_empty() {
@@ -232,6 +238,8 @@ impl<D: Disk> Engine<D> {
             self.log.sync(&[])?;
         }
         if accepted.is_empty() && damaged_part.is_none() {
+            // Also of a store that was closed cleanly: it may have been opened and written to since.
+            self.recount(true)?;
             return Ok(Opened { created: false, clean, batches: 0, replayed_bytes: 0 });
         }
         if damaged_part != Some(Damaged::Index) {
@@ -240,14 +248,14 @@ impl<D: Disk> Engine<D> {
         if let Some(part) = damaged_part {
             self.rebuild(part)?;
         }
-        self.recount()?;
+        self.recount(false)?;
         let (_, _, pairs) = self.shared.index.sizes();
         if pairs != self.tip.map_or(0, |tip| tip.coins) {
             // Learnt from a batch that is not in the log.
             return Err(EngineError::Corrupt {
                 file: INDEX_FOLDER.into(),
                 offset: 0,
-                what: "number of coins is not that of the log",
+                what: live::LEARNT,
             });
         }
         let mut published = self.shared.published();
@@ -308,9 +316,11 @@ impl<D: Disk> Engine<D> {
             batches += 1;
             group.clear();
         };
-        // Synced before anything else is written.
-        self.durable = self.batches;
-        if self.last_durable_behind(&accepted)?.max(self.mark.batch()?) > self.batches {
+        let marked = self.mark.batch()?;
+        // What was found is synced before anything else is written. The checkpoint's number may be that of a batch that
+        // was dropped: to call it durable would condemn the log in the eyes of the older checkpoint.
+        self.durable = if accepted.is_empty() { marked } else { self.batches };
+        if self.last_durable_behind(&accepted)?.max(marked) > self.batches {
             return Err(EngineError::Corrupt {
                 file: Segment::<D>::log_name(stop.0),
                 offset: u64::from(stop.1),
@@ -380,12 +390,12 @@ impl<D: Disk> Engine<D> {
     fn unknown_segments(&self) -> Result<BTreeMap<u16, Segment<D>>, EngineError> {
         let names =
             self.disk.list(LOG_FOLDER).map_err(|e| EngineError::io("list", LOG_FOLDER, e))?;
+        let salts = self.log.salts();
         let mut unknown = BTreeMap::new();
         for number in names.iter().filter_map(|name| Segment::<D>::number_in(name)) {
             if u32::from(number) < self.log.next {
                 continue;
             }
-            let salts = self.log.salts();
             match Segment::open_fresh(&self.disk, &self.options, salts, number) {
                 Err(EngineError::Corrupt { .. }) => {}
                 opened => {
@@ -394,6 +404,37 @@ impl<D: Disk> Engine<D> {
             }
         }
         Ok(unknown)
+    }
+
+    /// Of each segment that no checkpoint knows, the last entry of which its live map tells.
+    fn learnt(&self) -> Result<BTreeMap<u16, u32>, EngineError> {
+        let names =
+            self.disk.list(LIVE_FOLDER).map_err(|e| EngineError::io("list", LIVE_FOLDER, e))?;
+        let numbers = names.iter().filter_map(|name| Segment::<D>::number_in(name));
+        let new = numbers.filter(|&number| u32::from(number) >= self.log.next);
+        let salt = self.log.salts().maps;
+        let last = |number| Some((number, live::last_bit(&self.disk, salt, number)?));
+        Ok(new.filter_map(last).collect())
+    }
+
+    /// Refuses what live maps have learnt of a batch that is not in the log: a bit is set when its batch is durable,
+    /// so that batch has been lost since.
+    fn refuse_learnt(&self, learnt: &BTreeMap<u16, u32>) -> Result<(), EngineError> {
+        for (&number, &offset) in learnt {
+            if self.books.get(&number).is_some_and(|book| offset < book.used) {
+                continue;
+            }
+            // The map has been made anew; the next opening must find there what this one found.
+            let segment = Segment::open(&self.disk, &self.options, self.log.salts(), number);
+            if let Ok(segment) = segment {
+                let mut live = LiveEditor::new();
+                live.set(&Arc::new(segment), offset, true)?;
+                live.flush()?;
+            }
+            let file = Segment::<D>::live_name(number);
+            return Err(EngineError::Corrupt { file, offset: 0, what: live::LEARNT });
+        }
+        Ok(())
     }
 
     /// The record that follows, where `at` is or at the start of a segment that no checkpoint knows.
@@ -780,11 +821,20 @@ impl<D: Disk> Engine<D> {
         Ok(())
     }
 
-    /// Counts the live maps: after a crash they may be ahead of the books.
-    pub(super) fn recount(&mut self) -> Result<(), EngineError> {
+    /// Counts the live maps: after a crash they may be ahead of the books, though never of the log. With
+    /// `exact` they must say what the books say.
+    fn recount(&mut self, exact: bool) -> Result<(), EngineError> {
         for (number, book) in &mut self.books {
             if let Some(segment) = self.log.segments.get(*number) {
-                book.needed = live::count(segment)?;
+                let needed = live::count(segment, book.used)?;
+                if exact && needed != book.needed {
+                    return Err(EngineError::Corrupt {
+                        file: Segment::<D>::live_name(*number),
+                        offset: 0,
+                        what: live::LEARNT,
+                    });
+                }
+                book.needed = needed;
             }
         }
         Ok(())

@@ -6,6 +6,8 @@
 //! any order in which they reached the disk. What dropped batches and those that a power cut took
 //! have left behind says no such thing: what was durable then is still there.
 
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::EngineError;
@@ -75,11 +77,12 @@ fn durable_of(bytes: &[u8], salt: u64) -> Option<u64> {
 /// File of the mark.
 const MARK: &str = "durable";
 
-/// The number of the last durable batch, in one mapped line that is stored once the batch's sync has returned and
-/// never synced. Whatever version of it reaches the disk is true. It speaks for the last batch, of which no
-/// later record tells.
+/// The number of the last durable batch, in one mapped line that is stored once the batch's sync has returned.
+/// Whatever version of it reaches the disk is true. It speaks for the last batch, of which no
+/// later record tells. No commit syncs it; a checkpoint does, after each kind of table that it syncs: what those then
+/// hold of later batches is not on the disk without the mark that tells of them.
 pub(super) struct Mark<D: Disk> {
-    line: D::Table,
+    line: Arc<D::Table>,
     salt: u64,
 }
 
@@ -102,7 +105,8 @@ impl<D: Disk> Mark<D> {
             }
             other => other,
         };
-        Ok(Self { line: line.map_err(|e| EngineError::io("open", MARK, e))?, salt })
+        let line = line.map_err(|e| EngineError::io("open", MARK, e))?;
+        Ok(Self { line: Arc::new(line), salt })
     }
 
     /// The batch that it names; 0 if it names none.
@@ -120,6 +124,12 @@ impl<D: Disk> Mark<D> {
             file: MARK.into(),
             source,
         })
+    }
+
+    /// Makes it durable, as it is when that is called; for the thread of a checkpoint.
+    pub(super) fn sync_job(&self) -> impl Fn() -> Result<(), EngineError> + use<D> {
+        let line = Arc::clone(&self.line);
+        move || line.sync().map_err(|e| EngineError::io("sync", MARK, e))
     }
 
     /// Whether it says what it must.

@@ -211,6 +211,7 @@ impl<D: Disk> Replay<D> {
             position: self.position,
             undo_horizon: self.undo_horizon,
             index_writer: None,
+            index_lost: None,
             pending_tables: None,
         })
     }
