@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::backing::{Backing, Disk, LINE_BYTES, Line, Lines, Unreadable};
 
@@ -202,12 +202,29 @@ struct State {
     steps: u64,
     power_until: Option<u64>,
     space: Option<u64>,
+    held: Option<Held>,
+    /// What the system was asked to read soon, by file; nothing is noted unless somebody wants to know.
+    asked: Option<Vec<(usize, u64, u64)>>,
+}
+
+/// A thread whose calls wait for leave.
+struct Held {
+    thread: String,
+    /// Calls that it may still make.
+    leave: u64,
+    waits: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    leave: Condvar,
 }
 
 /// A folder in memory. A clone stands for the same folder.
 #[derive(Clone)]
 pub struct SimDisk {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
 }
 
 impl Default for SimDisk {
@@ -299,12 +316,79 @@ impl From<Fault> for io::Error {
 impl SimDisk {
     /// An empty folder. `seed` decides what [`Disk::random`] gives.
     pub fn new(seed: u64) -> Self {
-        Self { state: Arc::new(Mutex::new(State { random: seed, ..State::default() })) }
+        Self::of(State { random: seed, ..State::default() })
+    }
+
+    fn of(state: State) -> Self {
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), leave: Condvar::new() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A test that panicked elsewhere leaves the state whole: no method here stops half-way.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`SimDisk::state`], for a call that changes something or opens a file: a thread that is held waits here.
+    fn turn(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        loop {
+            let Some(held) = &mut state.held else { return state };
+            if std::thread::current().name() != Some(&held.thread) {
+                return state;
+            }
+            held.waits = held.leave == 0;
+            if !held.waits {
+                held.leave -= 1;
+                return state;
+            }
+            state = self.shared.leave.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Holds the thread of this name before its next call that changes something or opens a file, until
+    /// [`SimDisk::let_pass`] or [`SimDisk::let_go`].
+    pub fn hold(&self, thread: &str) {
+        self.state().held = Some(Held { thread: thread.to_owned(), leave: 0, waits: false });
+    }
+
+    /// Lets the held thread make one more call.
+    pub fn let_pass(&self) {
+        if let Some(held) = &mut self.state().held {
+            held.leave += 1;
+            held.waits = false;
+        }
+        self.shared.leave.notify_all();
+    }
+
+    /// Holds no thread any more.
+    pub fn let_go(&self) {
+        self.state().held = None;
+        self.shared.leave.notify_all();
+    }
+
+    /// Whether the held thread stands before a call that it may not make yet.
+    pub fn is_waiting(&self) -> bool {
+        self.state().held.as_ref().is_some_and(|held| held.waits)
+    }
+
+    /// What the system was asked to read soon since the last time this was called: files, offsets, lengths in
+    /// bytes. The first time there is nothing: noting begins then.
+    pub fn will_needed(&self) -> Vec<(String, u64, u64)> {
+        let mut state = self.state();
+        let asked = state.asked.replace(Vec::new()).unwrap_or_default();
+        let name = |number: usize| state.names.iter().find(|(_, n)| **n == number);
+        asked
+            .into_iter()
+            .map(|(file, offset, len)| {
+                (name(file).map_or_else(String::new, |(name, _)| name.clone()), offset, len)
+            })
+            .collect()
+    }
+
+    fn note_will_need(&self, file: usize, offset: u64, len: u64) {
+        if let Some(asked) = &mut self.state().asked {
+            asked.push((file, offset, len));
+        }
     }
 
     /// Lets call number `nth` (from 0, counted since the disk was made) of a kind fail.
@@ -384,7 +468,7 @@ impl SimDisk {
             copy.files.push(FileState { data, durable_len, ..FileState::default() });
         }
         copy.durable_names = copy.names.clone();
-        Self { state: Arc::new(Mutex::new(copy)) }
+        Self::of(copy)
     }
 
     /// Names and lengths of all files.
@@ -458,14 +542,14 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, name: &str, capacity: u64) -> io::Result<SimFile> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Create)?;
         let number = state.new_file(name, 0);
         Ok(SimFile { disk: self.clone(), number, capacity })
     }
 
     fn open(&self, name: &str, capacity: u64) -> io::Result<SimFile> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Open)?;
         let &number = state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         let len = state.files.get(number).map_or(0, |f| f.data.len() as u64);
@@ -473,7 +557,7 @@ impl Disk for SimDisk {
     }
 
     fn create_table(&self, name: &str, lines: u64) -> io::Result<SimTable> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Create)?;
         let bytes = lines.checked_mul(LINE_BYTES as u64).ok_or(io::ErrorKind::InvalidInput)?;
         state.take_space(bytes)?;
@@ -483,7 +567,7 @@ impl Disk for SimDisk {
     }
 
     fn open_table(&self, name: &str, lines: u64) -> io::Result<SimTable> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Open)?;
         let &number = state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         let len = state.files.get(number).map_or(0, |f| f.data.len() as u64);
@@ -494,7 +578,7 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Unlink)?;
         if state.names.contains_key(name) {
             let change = NameChange::Remove(name.to_owned());
@@ -505,7 +589,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Unlink)?;
         if !state.names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
@@ -523,11 +607,11 @@ impl Disk for SimDisk {
     }
 
     fn create_folder(&self, _folder: &str) -> io::Result<()> {
-        self.state().step_or_fail(Call::Create)
+        self.turn().step_or_fail(Call::Create)
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::SyncFolder)?;
         let (here, others) = std::mem::take(&mut state.unsynced_names)
             .into_iter()
@@ -608,7 +692,7 @@ impl Backing for SimFile {
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         let fault = state.step(Call::Write)?;
         let file = &mut state.files[self.number];
         let range = bounds(offset, bytes.len(), file.data.len())?;
@@ -627,7 +711,7 @@ impl Backing for SimFile {
     }
 
     fn grow(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         state.step_or_fail(Call::Grow)?;
         let before = state.files[self.number].data.len() as u64;
         if len <= before {
@@ -648,11 +732,13 @@ impl Backing for SimFile {
 
     fn prefetch(&self, _offset: u64) {}
 
-    fn will_need(&self, _offset: u64, _len: u64) {}
+    fn will_need(&self, offset: u64, len: u64) {
+        self.disk.note_will_need(self.number, offset, len);
+    }
 }
 
 fn sync(disk: &SimDisk, number: usize) -> io::Result<()> {
-    let mut state = disk.state();
+    let mut state = disk.turn();
     let fault = state.step(Call::Sync)?;
     let mut rng = SimRng::new(state.steps);
     let file = &mut state.files[number];
@@ -710,7 +796,7 @@ impl Lines for SimTable {
         for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         state.step_or_fail(Call::Store)?;
         state.files[self.number].write(offset, &bytes);
         Ok(())
@@ -731,7 +817,10 @@ impl Lines for SimTable {
 
     fn prefetch(&self, _line: u64) {}
 
-    fn will_need(&self, _line: u64, _count: u64) {}
+    fn will_need(&self, line: u64, count: u64) {
+        let bytes = LINE_BYTES as u64;
+        self.disk.note_will_need(self.number, line * bytes, count * bytes);
+    }
 }
 
 #[cfg(test)]

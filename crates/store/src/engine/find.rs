@@ -22,7 +22,8 @@ const GROUP: usize = 32;
 
 /// Look-ups are sorted in lots of at most 2 to this power: what 64 bits have left beside a position.
 const LOT_BITS: u32 = 22;
-const LOT: usize = 1 << LOT_BITS;
+/// Small in tests, so that there are several.
+const LOT: usize = if cfg!(test) { 128 } else { 1 << LOT_BITS };
 
 /// The store's random numbers: attackers choose transaction ids, but do not know these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
