@@ -313,9 +313,7 @@ fn sort_by_position(pending: &[Pending], order: &mut Vec<u64>) {
     order.clear();
     let found = (0_u64..).zip(pending).filter(|(_, step)| step.position != 0 || step.several);
     order.extend(found.map(|(number, step)| step.position << LOT_BITS | number));
-    if order.len() > GROUP {
-        order.sort_unstable();
-    }
+    order.sort_unstable();
 }
 
 /// A place to look coins up: the index, the log, and what a batch has changed.

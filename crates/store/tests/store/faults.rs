@@ -59,12 +59,30 @@ struct Run {
     errors: Vec<StoreError>,
     /// No error ended writing.
     resumed: bool,
+    /// The optional index was let go, which is told beside the answers.
+    index_lost: bool,
+}
+
+impl Run {
+    fn look(&mut self, store: &Store<SimDisk>) {
+        if store.index_lost().is_some() {
+            self.index_lost = true;
+            self.has_index = false;
+        }
+    }
 }
 
 /// Works, and goes on after each error that leaves the store writable.
 fn run(disk: &SimDisk, commits: &[Step], genesis: &ConnectedBlock) -> Run {
     let acked = Model::new(genesis);
-    let mut run = Run { acked, begun: None, has_index: false, errors: Vec::new(), resumed: true };
+    let mut run = Run {
+        acked,
+        begun: None,
+        has_index: false,
+        errors: Vec::new(),
+        resumed: true,
+        index_lost: false,
+    };
     let mut store = match open(disk, genesis) {
         Ok(store) => store,
         Err(error) => {
@@ -100,6 +118,7 @@ fn run(disk: &SimDisk, commits: &[Step], genesis: &ConnectedBlock) -> Run {
             commit(&mut store, step).unwrap();
         }
         run.acked = next;
+        run.look(&store);
         if number % 4 == 2
             && let Err(error) = store.checkpoint()
         {
@@ -123,6 +142,7 @@ fn run(disk: &SimDisk, commits: &[Step], genesis: &ConnectedBlock) -> Run {
             };
         }
     }
+    run.look(&store);
     if let Err(error) = store.close() {
         run.errors.push(error);
     }
@@ -131,7 +151,7 @@ fn run(disk: &SimDisk, commits: &[Step], genesis: &ConnectedBlock) -> Run {
 
 fn open_again(disk: &SimDisk, genesis: &ConnectedBlock, run: &Run, what: &str) {
     for image in [disk.kill_image(), disk.crash_image(1), disk.crash_image(5)] {
-        let store = open(&image, genesis).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let mut store = open(&image, genesis).unwrap_or_else(|error| panic!("{what}: {error}"));
         let model = [Some(&run.acked), run.begun.as_ref()]
             .into_iter()
             .flatten()
@@ -140,6 +160,9 @@ fn open_again(disk: &SimDisk, genesis: &ConnectedBlock, run: &Run, what: &str) {
         let last = model.blocks.last().unwrap().block().header();
         assert_eq!(store.tip().hash, last.hash(), "{what}");
         assert_eq!(store.snapshot().registry(), model.registry(), "{what}");
+        if store.index_lost().is_some() {
+            store.build_index(&mut |_| true).unwrap();
+        }
         assert_sound(&store);
         let height = store.snapshot().index_height();
         assert!(!run.has_index || height == store.tip().height.next(), "{what}: {height:?}");
@@ -174,14 +197,20 @@ fn every_call_may_fail() {
                 let what = format!("{call:?} {nth} of {total} {fault:?}");
                 let disk = SimDisk::new(1);
                 disk.fail(call, nth, fault);
-                let run = run(&disk, &commits, &genesis);
+                let mut run = run(&disk, &commits, &genesis);
+                disk.heal();
+                if run.errors.is_empty() {
+                    // An index that was let go while the store was closed is told when it is opened.
+                    run.look(&open(&disk.kill_image(), &genesis).unwrap());
+                }
                 match run.errors.first() {
                     // Clearing away may fail unnoticed, and a full disk leaves the index behind or is met
                     // by growing less far ahead.
                     None => {
                         unnoticed += 1;
-                        let may =
-                            fault == Fault::NoSpace || matches!(call, Call::Unlink | Call::Open);
+                        let may = fault == Fault::NoSpace
+                            || run.index_lost
+                            || matches!(call, Call::Unlink | Call::Open);
                         assert!(may, "{what} is not told");
                     }
                     Some(error) if fault == Fault::NoSpace => {
@@ -194,7 +223,6 @@ fn every_call_may_fail() {
                 if !run.errors.is_empty() {
                     *(if run.resumed { &mut resumed } else { &mut ended }) += 1;
                 }
-                disk.heal();
                 open_again(&disk, &genesis, &run, &what);
             }
         }
