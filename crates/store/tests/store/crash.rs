@@ -4,7 +4,9 @@ use mvs_consensus::block::ConnectedBlock;
 use mvs_store::sim::{Call, Fault, SimDisk, SimRng};
 use mvs_store::{Store, StoreError};
 
-use crate::model::{Model, SHORT, Step, Sums, assert_same, assert_sound, genesis, options};
+use crate::model::{
+    Model, SHORT, Step, Sums, advance, assert_same, assert_sound, commit, genesis, options,
+};
 
 const HORIZON: u32 = 60;
 
@@ -27,21 +29,21 @@ fn open(disk: &SimDisk, genesis: &ConnectedBlock) -> Result<Store<SimDisk>, Stor
     Ok(Store::open(disk.clone(), options(HORIZON), genesis)?.0)
 }
 
-fn commit(store: &mut Store<SimDisk>, step: &Step) -> Result<(), StoreError> {
-    let mut batch = store.batch()?;
-    for _ in 0..step.undo {
-        batch.undo()?;
+/// Commits until one fails; the model after that one.
+fn go_on<'a>(
+    store: &mut Store<SimDisk>,
+    model: &mut Model,
+    steps: impl Iterator<Item = &'a Step>,
+) -> Option<Model> {
+    for step in steps {
+        let mut next = model.clone();
+        advance(&mut next, step);
+        if commit(store, step).is_err() {
+            return Some(next);
+        }
+        *model = next;
     }
-    for block in &step.apply {
-        batch.apply(block)?;
-    }
-    batch.commit()?;
-    Ok(())
-}
-
-fn advance(model: &mut Model, step: &Step) {
-    (0..step.undo).for_each(|_| model.pop());
-    step.apply.iter().for_each(|block| model.push(block));
+    None
 }
 
 /// A disk after some commits, as the death of the process would leave it.
@@ -110,15 +112,7 @@ fn after_a_power_cut_every_part_is_at_one_commit() {
                 if !anywhere {
                     disk.cut_power_after(disk.steps() + calls);
                 }
-                for step in commits.iter().skip(base.next).take(5) {
-                    let mut next = model.clone();
-                    advance(&mut next, step);
-                    if commit(&mut store, step).is_err() {
-                        hoped = Some(next);
-                        break;
-                    }
-                    model = next;
-                }
+                hoped = go_on(&mut store, &mut model, commits.iter().skip(base.next).take(5));
                 if hoped.is_none() && rng.below(2) == 0 {
                     let _ = store.close();
                 }
@@ -257,15 +251,7 @@ fn what_a_failed_sync_forgot_is_written_again_in_every_part() {
         let mut model = base.model.clone();
         let mut hoped = None;
         if let Ok(mut store) = open(&disk, &genesis) {
-            for step in commits.iter().skip(base.next).take(6) {
-                let mut next = model.clone();
-                advance(&mut next, step);
-                if commit(&mut store, step).is_err() {
-                    hoped = Some(next);
-                    break;
-                }
-                model = next;
-            }
+            hoped = go_on(&mut store, &mut model, commits.iter().skip(base.next).take(6));
         }
         failed += u64::from(disk.calls(Call::Sync) > nth);
         disk.heal();

@@ -5,7 +5,7 @@ use mvs_consensus::block::ConnectedBlock;
 use mvs_store::sim::{CALLS, Call, Fault, SimDisk};
 use mvs_store::{Store, StoreError};
 
-use crate::model::{Model, SHORT, Step, Sums, assert_sound, genesis, options};
+use crate::model::{Model, SHORT, Step, Sums, advance, assert_sound, commit, genesis, options};
 
 const HORIZON: u32 = 12;
 
@@ -31,23 +31,6 @@ fn open(disk: &SimDisk, genesis: &ConnectedBlock) -> Result<Store<SimDisk>, Stor
     options.engine.segment_bytes = 32 << 10;
     options.engine.grow_bytes = 4 << 10;
     Ok(Store::open(disk.clone(), options, genesis)?.0)
-}
-
-fn commit(store: &mut Store<SimDisk>, step: &Step) -> Result<(), StoreError> {
-    let mut batch = store.batch()?;
-    for _ in 0..step.undo {
-        batch.undo()?;
-    }
-    for block in &step.apply {
-        batch.apply(block)?;
-    }
-    batch.commit()?;
-    Ok(())
-}
-
-fn advance(model: &mut Model, step: &Step) {
-    (0..step.undo).for_each(|_| model.pop());
-    step.apply.iter().for_each(|block| model.push(block));
 }
 
 /// Outcome of a run with one fault.
