@@ -211,7 +211,7 @@ settings! {
     /// Logs, on standard error and in files in the data folder.
     log: LogConfig {
         /// What is logged: "error", "warn", "info", "debug", "trace", or a list such as
-        /// "info,p2p=debug". The areas are chain, p2p, rpc and app.
+        /// "info,p2p=debug". The areas are chain, p2p, rpc, app and verdict.
         log: String = "info".to_owned(),
         /// Whether logs are also written to files.
         log_files: bool = true,

@@ -21,4 +21,4 @@ pub use coinbase::{MAX_COINBASE_DATA_BYTES, Payout};
 pub use error::{SubmitError, TemplateError};
 pub use stake::{MAX_STAKE_INPUTS, StakeBlock, StakeRequest, StakeTemplate};
 pub use template::{TemplateConfig, WorkTemplate};
-pub use work::Templates;
+pub use work::{Solution, Templates};

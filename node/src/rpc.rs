@@ -6,6 +6,7 @@
 //! hub      follows the chain for subscribers: what left it, what entered the pool
 //! show     chain data as the API's types
 //! methods  what each method does, by group
+//! compat   the commands of the chain's first node
 //! ```
 //!
 //! Nothing here runs on the chain's thread. What reads the chain works on a snapshot, on the threads
@@ -14,6 +15,7 @@
 //! `mvs-rpc-api`. Start reading in `server`, `dispatch` and `hub`.
 
 mod auth;
+pub mod compat;
 mod context;
 mod cursor;
 mod dispatch;

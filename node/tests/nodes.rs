@@ -1,7 +1,8 @@
 //! Whole nodes in this process, on loopback sockets and stores in temporary folders.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failure")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failure")]
 
 mod nodes {
+    pub(crate) mod stranger;
     pub(crate) mod world;
 }
 
@@ -9,8 +10,15 @@ use std::time::{Duration, Instant};
 
 use mvs_node::chain::command::BlockRefusal;
 use mvs_node::chain::events::ChainEvent;
-use mvs_primitives::encode::Encode;
+use mvs_node::mempool::LooseTx;
+use mvs_node::p2p::message::{HeaderEntry, Inventory, Message, RawTx};
+use mvs_primitives::block::Block;
+use mvs_primitives::encode::{Decode, Encode};
+use mvs_primitives::hash::TxId;
 use mvs_primitives::height::Height;
+use mvs_primitives::input::OutPoint;
+use mvs_primitives::transaction::Transaction;
+use nodes::stranger::Stranger;
 use nodes::world::{Node, feed, history, soon};
 
 /// Two nodes at one tip have one state.
@@ -126,4 +134,101 @@ fn submitted_blocks_are_judged() {
     let verdict = a.block_on(a.chain.submit_block(feed(&right.to_bytes()))).unwrap().unwrap();
     assert!(verdict.is_on_chain);
     assert_eq!(a.tip().height, Height::new(31));
+}
+
+#[test]
+fn a_transaction_that_spends_what_its_pooled_parent_lacks_is_refused_once() {
+    let blocks = history(7).extend(80);
+    let a = Node::with_blocks("lacking", &blocks[..40]);
+    let offer =
+        |tx: &Transaction| a.block_on(a.chain.submit_tx(LooseTx::from(tx.clone()))).unwrap();
+    let later = blocks[40..]
+        .iter()
+        .flat_map(|bytes| Block::decode(bytes).unwrap().transactions.into_iter().skip(1));
+    let parent = later.into_iter().find(|tx| offer(tx).is_ok()).unwrap();
+    let mut child = parent.clone();
+    child.inputs.truncate(1);
+    child.inputs[0].previous = OutPoint::new(parent.txid(), 99);
+    // Its parent is in the pool, and will never have that output.
+    let refusal = offer(&child).unwrap_err();
+    assert_eq!(refusal.code(), "pool.no_such_output", "{refusal}");
+}
+
+#[test]
+fn a_peer_that_announces_block_after_block_in_haste_is_kept() {
+    let blocks = history(7).extend(300);
+    let a = Node::with_blocks("haste", &blocks[..10]);
+    let mut peer = Stranger::connect(a.address(), 300);
+    // As the first node does while it syncs; each is on its way before the one before it was judged.
+    for block in &blocks[10..] {
+        let header = feed(block).header().clone();
+        peer.send(&Message::Headers(vec![HeaderEntry { header, transaction_count: 1 }]));
+    }
+    peer.settle();
+    soon("all headers are known", || {
+        peer.answer_headers(&blocks);
+        a.chain.status().header_height == Height::new(300)
+    });
+    assert_eq!(a.network.peer_count(), 1);
+    assert_eq!(a.network.peers()[0].score, 0);
+}
+
+/// The transactions that a peer is asked for.
+fn asked_for(message: &Message) -> Vec<TxId> {
+    let Message::GetData(items) = message else { return Vec::new() };
+    let txid = |item: &Inventory| match item {
+        Inventory::Tx(txid) => Some(*txid),
+        _ => None,
+    };
+    items.iter().filter_map(txid).collect()
+}
+
+/// A loose transaction that spends what the first blocks made.
+fn loose(blocks: &[Vec<u8>], offer: impl Fn(&Transaction) -> bool) -> Transaction {
+    let later = blocks.iter().flat_map(|bytes| Block::decode(bytes).unwrap().transactions);
+    later.into_iter().find(offer).unwrap()
+}
+
+#[test]
+fn a_transaction_is_asked_of_the_next_when_the_first_who_named_it_leaves() {
+    let blocks = history(7).extend(80);
+    let a = Node::with_blocks("next-a", &blocks[..40]);
+    let b = Node::with_blocks("next-b", &blocks[..40]);
+    let offer =
+        |tx: &Transaction| b.block_on(b.chain.submit_tx(LooseTx::from(tx.clone()))).unwrap();
+    let tx = loose(&blocks[40..], |tx| offer(tx).is_ok());
+    let txid = tx.txid();
+    let announcement = Message::Inv(vec![Inventory::Tx(txid)]);
+    soon("a takes transactions", || a.chain.status().is_synced);
+    let mut liar = Stranger::connect(a.address(), 40);
+    let mut honest = Stranger::connect(a.address(), 40);
+    liar.send(&announcement);
+    liar.find("a request", |message| asked_for(message).contains(&txid).then_some(()));
+    honest.send(&announcement);
+    honest.settle();
+    drop(liar);
+    honest.find("a request", |message| asked_for(message).contains(&txid).then_some(()));
+    honest.send(&Message::Tx(RawTx::from_wire(tx.to_bytes().into()).unwrap()));
+    soon("the pool has it", || a.block_on(a.chain.loose_tx(txid)).unwrap().is_some());
+}
+
+#[test]
+fn all_of_a_large_pool_is_asked_for() {
+    let blocks = history(7).extend(10);
+    let a = Node::with_blocks("large-pool", &blocks);
+    soon("a takes transactions", || a.chain.status().is_synced);
+    let mut peer = Stranger::connect(a.address(), 10);
+    let id =
+        |number: u16| TxId::from_bytes([number.to_le_bytes(); 16].concat().try_into().unwrap());
+    peer.send(&Message::Inv((0..1_500).map(|number| Inventory::Tx(id(number))).collect()));
+    let mut asked = std::collections::HashSet::new();
+    soon("all was asked for", || {
+        let Some(message) = peer.next() else { return false };
+        let list = asked_for(&message);
+        asked.extend(list.iter().copied());
+        if !list.is_empty() {
+            peer.send(&Message::NotFound(list.into_iter().map(Inventory::Tx).collect()));
+        }
+        asked.len() == 1_500
+    });
 }

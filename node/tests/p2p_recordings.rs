@@ -18,7 +18,8 @@ use mvs_node::p2p::message::{HeaderEntry, Inventory, Locator, Message, RawBlock,
 use mvs_node::p2p::session::{
     Action, HANDSHAKE_TIMEOUT, Limits, Random, SelfNonce, Session, SessionConfig, locator_heights,
 };
-use mvs_primitives::encode::Decode;
+use mvs_primitives::block::Block;
+use mvs_primitives::encode::{Decode, Encode as _};
 use mvs_primitives::hash::{BlockHash, sha256};
 use mvs_primitives::header::Header;
 use mvs_primitives::height::Height;
@@ -460,4 +461,38 @@ fn headers_of_the_chain_pass_as_they_are() {
         let message = Message::Block(block.clone());
         assert_eq!(Message::decode(&message.to_frame()).unwrap(), message);
     }
+}
+
+/// Blocks of the real networks pass through the codec as they are.
+#[test]
+fn blocks_of_the_real_networks_pass_the_wire() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testnet/kit/data/blocks.json");
+    let vectors: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let mut versions = Vec::new();
+    for vector in vectors["vectors"].as_array().unwrap() {
+        // Of some blocks the source gives fields only.
+        let Some(hex) = vector["raw_block_hex"].as_str() else { continue };
+        let bytes = hex::decode(hex).unwrap();
+        let sent = Message::Block(RawBlock::from_wire(bytes.clone().into()).unwrap());
+        let wire = sent.to_frame().to_bytes(MAGIC);
+        let mut input = &wire[..];
+        let frame = FrameReader::new(MAGIC).read(&mut input).unwrap().unwrap();
+        assert!(input.is_empty());
+        let Message::Block(block) = Message::decode(&frame).unwrap() else {
+            panic!("another message")
+        };
+        assert_eq!(block.bytes(), &bytes);
+        assert_eq!(block.hash().to_string(), vector["hash"].as_str().unwrap());
+        assert_eq!(u64::from(block.header().number.value()), vector["height"].as_u64().unwrap());
+        let (decoded, txids) = Block::decode_with_ids(block.bytes()).unwrap();
+        assert_eq!(decoded.to_bytes(), bytes);
+        let expected: Vec<&str> =
+            vector["txids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+        let txids: Vec<String> = txids.iter().map(ToString::to_string).collect();
+        assert_eq!(txids, expected);
+        versions.push(decoded.header.version.number());
+    }
+    versions.sort_unstable();
+    versions.dedup();
+    assert_eq!(versions, [1, 2], "blocks of work and of stake are among them");
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use mvs_primitives::encode::Encode;
+use mvs_consensus::header::check_headers;
+use mvs_primitives::encode::{Decode, Encode};
+use mvs_primitives::header::Header;
 use mvs_primitives::height::Height;
 use testkit::chain::MemoryChain;
 
@@ -30,6 +32,8 @@ const LONG_SEED: u64 = 7;
 
 /// What the first node needs on a chain of 2,766 blocks: blocks a second.
 const FIRST_NODE_BLOCKS_PER_SEC: f64 = 220.0;
+/// Seals that a node verifies together on one thread.
+const HEADERS_AT_ONCE: usize = 64;
 /// Processor time a block, in milliseconds.
 const FIRST_NODE_CPU_MS: f64 = 4.4;
 /// The most memory that we want, in bytes.
@@ -150,6 +154,39 @@ impl Run {
     fn memory(&self, name: &str) -> Figure {
         Figure::new(name, self.peak, "bytes", MEMORY_GOAL)
     }
+}
+
+/// Measures the verification of headers on one core, as a synchronising node does it, against one
+/// header at a time.
+///
+/// # Errors
+/// When a header of the recorded chain is refused.
+pub fn headers() -> Result<Vec<Figure>> {
+    let chain = Recorded::chain_a()?;
+    let headers = chain
+        .blocks
+        .iter()
+        .take(512)
+        .map(|block| Ok(Header::decode(block.get(..wire::HEADER_BYTES).context("no header")?)?))
+        .collect::<Result<Vec<_>>>()?;
+    let caches = mvs_pow::CacheSet::new(1);
+    let rate = |at_once: usize| -> Result<f64> {
+        let start = Instant::now();
+        for part in headers.chunks(at_once) {
+            for checked in check_headers(&chain.params, &caches, part.to_vec()) {
+                checked.map_err(|error| anyhow::anyhow!("a recorded header: {error:?}"))?;
+            }
+        }
+        Ok(headers.len() as f64 / start.elapsed().as_secs_f64()) // there are few
+    };
+    // The first run also makes the cache.
+    let _warm = rate(HEADERS_AT_ONCE)?;
+    let (mut many, mut one) = (0.0, 0.0);
+    for _ in 0..3 {
+        many = rate(HEADERS_AT_ONCE)?.max(many);
+        one = rate(1)?.max(one);
+    }
+    Ok(vec![Figure::new("headers_per_core", many, "headers/s", one)])
 }
 
 /// Makes the long chain once and keeps it.

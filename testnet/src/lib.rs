@@ -7,6 +7,7 @@
 //! proxy                 between two nodes: delay, cut, count
 //! wire                  messages in bytes, our own code: no bug is shared with the node
 //! make_chain            chains from a seed, valid because consensus runs over them
+//! verdicts              why a node refused something, from its log
 //! wait                  conditions with a deadline; nobody sleeps
 //! ```
 //!
@@ -24,5 +25,6 @@ pub mod served;
 pub mod status;
 pub mod transcript;
 pub mod usage;
+pub mod verdicts;
 pub mod wait;
 pub mod wire;

@@ -32,6 +32,17 @@ const SHOWN_LINES: usize = 40;
 /// Names the program to test, in place of building it.
 pub const PROGRAM_VARIABLE: &str = "TESTNET_NODE";
 
+/// What decides how the program is built, beside its sources.
+const MANIFESTS: [&str; 7] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "node/Cargo.toml",
+    "crates/primitives/Cargo.toml",
+    "crates/pow/Cargo.toml",
+    "crates/consensus/Cargo.toml",
+    "crates/store/Cargo.toml",
+];
+
 /// The node's program.
 #[derive(Debug, Clone)]
 pub struct Program(PathBuf);
@@ -78,11 +89,57 @@ fn find_program() -> Result<Option<PathBuf>> {
     if !sources.iter().any(|source| root.join(source).is_file()) {
         return Ok(None);
     }
+    let folder = build_folder();
+    if let Some(folder) = &folder {
+        let path = folder.join("mvs-node");
+        let manifests = MANIFESTS.map(|name| root.join(name));
+        if is_fresh(&path, &manifests).unwrap_or(false) {
+            return Ok(Some(path));
+        }
+    }
+    build(&root, folder.as_deref().and_then(profile_of).unwrap_or("tool")).map(Some)
+}
+
+/// Returns cargo's folder of programs for the profile of this one: `target/debug` or alike.
+fn build_folder() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    let folder = own.parent()?;
+    let is_test = folder.file_name()? == "deps";
+    if is_test { folder.parent().map(Path::to_owned) } else { Some(folder.to_owned()) }
+}
+
+/// Returns the profile whose folder this is.
+fn profile_of(folder: &Path) -> Option<&str> {
+    match folder.file_name()?.to_str()? {
+        "debug" => Some("dev"),
+        other => Some(other),
+    }
+}
+
+/// Returns whether a program that cargo built is newer than all that it was made of, by the list that
+/// cargo left beside it.
+fn is_fresh(program: &Path, manifests: &[PathBuf]) -> Result<bool> {
+    let list = std::fs::read_to_string(program.with_extension("d"))?;
+    let (_, sources) = list.trim_end().split_once(": ").context("an empty list")?;
+    // A space in a name is escaped; such names are not found, which makes the program stale.
+    let sources: Vec<PathBuf> = sources.split(' ').map(PathBuf::from).collect();
+    ensure!(sources.iter().any(|path| path.ends_with("node/src/lib.rs")), "no list of the node");
+    let built = std::fs::metadata(program)?.modified()?;
+    for path in sources.iter().chain(manifests) {
+        if std::fs::metadata(path)?.modified()? > built {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn build(root: &Path, profile: &str) -> Result<PathBuf> {
+    loudly(&format!("building mvs-node, profile {profile}"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
-        .args(["build", "--profile", "tool", "-p", "mvs-node", "--bin", "mvs-node"])
+        .args(["build", "--profile", profile, "-p", "mvs-node", "--bin", "mvs-node"])
         .arg("--message-format=json-render-diagnostics")
-        .current_dir(&root)
+        .current_dir(root)
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
@@ -91,7 +148,7 @@ fn find_program() -> Result<Option<PathBuf>> {
         let message: Value = serde_json::from_str(&line).ok()?;
         message.get("executable")?.as_str().map(PathBuf::from)
     });
-    Ok(Some(executable.context("cargo built no program")?))
+    executable.context("cargo built no program")
 }
 
 impl Program {
@@ -565,6 +622,29 @@ mod tests {
         assert_eq!((imported.height, imported.tip.as_str()), (7, "ab"));
         assert_eq!((imported.state.as_str(), imported.blocks_per_second), ("12", 4400.5));
         assert!(Imported::parse("height 7\ntip ab").is_err());
+    }
+
+    #[test]
+    fn a_program_older_than_a_source_is_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("node/src")).unwrap();
+        std::fs::write(at("node/src/lib.rs"), "").unwrap();
+        std::fs::write(at("mvs-node"), "").unwrap();
+        assert!(is_fresh(&at("mvs-node"), &[]).is_err(), "no list");
+        let list = format!("{}: {}\n", at("mvs-node").display(), at("node/src/lib.rs").display());
+        std::fs::write(at("mvs-node.d"), list).unwrap();
+        let age = |name: &str, secs: u64| {
+            let time = std::time::SystemTime::now() - Duration::from_secs(secs);
+            File::options().append(true).open(at(name)).unwrap().set_modified(time).unwrap();
+        };
+        age("node/src/lib.rs", 10);
+        assert!(is_fresh(&at("mvs-node"), &[]).unwrap());
+        age("mvs-node", 20);
+        assert!(!is_fresh(&at("mvs-node"), &[]).unwrap());
+        age("mvs-node", 5);
+        std::fs::write(at("Cargo.toml"), "").unwrap();
+        assert!(!is_fresh(&at("mvs-node"), &[at("Cargo.toml")]).unwrap());
     }
 
     #[test]

@@ -282,7 +282,9 @@ impl Rivals {
         door.cut();
         let setup = Setup::on(network.clone()).connect(door.address());
         let node = Node::start(program, setup)?;
-        let first = FirstNode::start(self.tree(&self.one)?, Habits::default())?;
+        // It gets 500 headers at a time, and beyond those only what its timer makes it ask for.
+        let habits = Habits { asks_again: Duration::from_millis(200), ..Habits::default() };
+        let first = FirstNode::start(self.tree(&self.one)?, habits)?;
         first.dial(node.address())?;
         node.wait_for_tip(&wire::display(&first.tip().1), limit)?;
         ensure!(node.status()?.mempool == 0, "the pool holds something");

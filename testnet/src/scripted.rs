@@ -16,7 +16,7 @@ use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::hash::sha256d;
 
 use crate::peer::{Introduction, PATIENCE};
-use crate::served::Served;
+use crate::served::{Served, previous_of};
 use crate::wait::{Seen, Watched};
 use crate::wire::{
     self, Hash, INV_BLOCK, INV_TX, Incoming, KNOWN_COMMANDS, Message, Version, Wire, Writer,
@@ -26,6 +26,8 @@ use crate::wire::{
 const BATCHES: (usize, usize) = (500, 10);
 /// Who was further behind than this gets large batches.
 const FAR_BEHIND: u32 = 2_000;
+/// Blocks without a parent that it keeps (p2p.md 7.3).
+const ORPHANS: usize = 5_000;
 /// How often a connection looks whether the node stops.
 const LOOK_UP: Duration = Duration::from_millis(100);
 
@@ -38,7 +40,8 @@ pub struct Habits {
     pub hosts: Vec<SocketAddr>,
     /// Fetches blocks that others announce.
     pub follows: bool,
-    /// Asks for headers again when no block has come for so long (p2p.md 7.3).
+    /// Asks for headers again when no block has come for so long; every fourth time also from the
+    /// tips of its other branches (p2p.md 7.3).
     pub asks_again: Duration,
 }
 
@@ -65,6 +68,9 @@ struct Channel {
 #[derive(Debug)]
 struct State {
     tree: Served,
+    /// Blocks without a parent, by the parent they wait for (p2p.md 7.3).
+    orphans: HashMap<Hash, Vec<Vec<u8>>>,
+    orphan_hashes: HashSet<Hash>,
     transactions: HashMap<Hash, Vec<u8>>,
     channels: BTreeMap<u64, Channel>,
     next_channel: u64,
@@ -98,6 +104,8 @@ impl FirstNode {
         let address = listener.local_addr()?;
         let state = State {
             tree,
+            orphans: HashMap::new(),
+            orphan_hashes: HashSet::new(),
             transactions: HashMap::new(),
             channels: BTreeMap::new(),
             next_channel: 0,
@@ -346,14 +354,20 @@ impl Conversation {
         if self.theirs.relay {
             self.reply(shared, "mempool", b"");
         }
-        let mut asked = Instant::now();
+        let (mut asked, mut ticks) = (Instant::now(), 0u32);
         while !shared.stops.load(Ordering::Relaxed) {
             if asked.elapsed() >= shared.habits.asks_again {
                 asked = Instant::now();
                 self.pending.clear();
                 self.ask_for_headers(shared);
+                ticks += 1;
+                if ticks.is_multiple_of(4) && shared.habits.follows {
+                    for tip in shared.state.look(|state| state.tree.side_tips()) {
+                        self.reply(shared, "getheaders", &wire::locator(&[tip], [0; 32]));
+                    }
+                }
             }
-            match wire.read(LOOK_UP)? {
+            match wire.read(LOOK_UP.min(shared.habits.asks_again))? {
                 Incoming::Message(message) => {
                     note(shared, &message.command);
                     if message.command == "block" {
@@ -528,9 +542,8 @@ impl Conversation {
         if !shared.habits.follows {
             return;
         }
-        let wanted: Vec<Hash> = shared
-            .state
-            .look(|state| hashes.into_iter().filter(|hash| !state.tree.has(hash)).collect());
+        let wanted: Vec<Hash> =
+            shared.state.look(|state| hashes.into_iter().filter(|hash| !state.has(hash)).collect());
         let fresh: Vec<Hash> =
             wanted.into_iter().filter(|hash| self.pending.insert(*hash)).collect();
         if !fresh.is_empty() {
@@ -579,7 +592,8 @@ impl Conversation {
             }
         });
         if extend(shared, Some(self.id), payload).is_err() {
-            // An orphan: its parents are asked for.
+            // An orphan waits, and its parents are asked for.
+            shared.state.change(|state| state.keep_orphan(payload));
             let payload = wire::locator(&[hash], [0; 32]);
             self.reply(shared, "getheaders", &payload);
         }
@@ -600,10 +614,38 @@ fn mined(tree: &Served, txid: &Hash) -> Option<Vec<u8>> {
     })
 }
 
-/// Adds a block and announces it to everybody but who has it already.
+impl State {
+    fn has(&self, hash: &Hash) -> bool {
+        self.tree.has(hash) || self.orphan_hashes.contains(hash)
+    }
+
+    fn keep_orphan(&mut self, block: &[u8]) {
+        if self.orphan_hashes.len() < ORPHANS && self.orphan_hashes.insert(wire::block_hash(block))
+        {
+            self.orphans.entry(previous_of(block)).or_default().push(block.to_vec());
+        }
+    }
+
+    /// Adds a block and the orphans that waited for it; tells whether the main chain moved.
+    fn add(&mut self, block: &[u8]) -> Result<bool> {
+        let mut moved = self.tree.add(block)?;
+        let mut parents = vec![wire::block_hash(block)];
+        while let Some(parent) = parents.pop() {
+            for child in self.orphans.remove(&parent).unwrap_or_default() {
+                let hash = wire::block_hash(&child);
+                self.orphan_hashes.remove(&hash);
+                moved |= self.tree.add(&child)?;
+                parents.push(hash);
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// Adds a block and announces the new tip to everybody but who has it already.
 fn extend(shared: &Arc<Shared>, from: Option<u64>, block: &[u8]) -> Result<()> {
     shared.state.change(|state| {
-        if !state.tree.add(block)? {
+        if !state.add(block)? {
             return Ok(());
         }
         let tip = state.tree.tip();

@@ -1,6 +1,6 @@
 //! A tree of blocks that a scripted peer serves and follows. It judges nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result};
 
@@ -102,6 +102,17 @@ impl Served {
         self.nodes.contains_key(hash)
     }
 
+    /// Returns the last blocks of the branches beside the main chain.
+    pub fn side_tips(&self) -> Vec<Hash> {
+        let parents: HashSet<Hash> = self.nodes.values().map(|node| node.previous).collect();
+        let tip = self.tip();
+        self.nodes
+            .keys()
+            .filter(|hash| !parents.contains(*hash) && **hash != tip)
+            .copied()
+            .collect()
+    }
+
     /// Returns a block.
     pub fn block(&self, hash: &Hash) -> Option<&[u8]> {
         self.nodes.get(hash).map(|node| node.bytes.as_slice())
@@ -143,6 +154,11 @@ impl Served {
     }
 }
 
+/// Returns the parent that a block names; zeros when it is too short to name one.
+pub fn previous_of(block: &[u8]) -> Hash {
+    block.get(PREVIOUS).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
+}
+
 fn bits(block: &[u8]) -> u128 {
     let low = block.get(BITS_LOW).and_then(|bytes| bytes.try_into().ok());
     low.map_or(0, u128::from_be_bytes)
@@ -174,7 +190,9 @@ mod tests {
         assert_eq!(served.header(&served.tip()), Some((&c[..HEADER_BYTES], 3)));
         assert!(served.add(&block([9; 32], 1, 9)).is_err());
         let d = block(block_hash(&a), 30, 4);
+        assert_eq!(served.side_tips(), [block_hash(&a)]);
         assert!(served.add(&d).unwrap(), "more work, though not longer");
+        assert_eq!(served.side_tips(), [block_hash(&c)]);
         assert_eq!(served.main(), [&genesis, &a, &d].map(|block| block_hash(block)));
     }
 

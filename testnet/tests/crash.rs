@@ -12,7 +12,6 @@ const KILLS: u32 = 50;
 const RATE: u64 = 1_500_000;
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test crash -- --ignored --test-threads=1"]
 fn a_syncing_node_survives_fifty_kills() {
     let Some(program) = program_or_skip("a_syncing_node_survives_fifty_kills") else { return };
     let _alone = alone();
@@ -76,7 +75,6 @@ fn a_syncing_node_survives_fifty_kills() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test crash -- --ignored --test-threads=1"]
 fn a_killed_node_keeps_what_it_had() {
     let Some(program) = program_or_skip("a_killed_node_keeps_what_it_had") else { return };
     let _alone = alone();

@@ -45,7 +45,6 @@ fn payment(observer: &FirstNode, people: &[Person]) -> Transaction {
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test network -- --ignored --test-threads=1"]
 fn three_nodes_part_and_meet_again() {
     let Some(program) = program_or_skip("three_nodes_part_and_meet_again") else { return };
     let _alone = alone();

@@ -18,7 +18,6 @@ fn import_and_sync(program: &testnet::node::Program, chain: &Recorded) {
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reference -- --ignored --test-threads=1"]
 fn the_work_chain_is_imported_and_synced() {
     let Some(program) = program_or_skip("the_work_chain_is_imported_and_synced") else { return };
     let _alone = alone();
@@ -26,7 +25,6 @@ fn the_work_chain_is_imported_and_synced() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reference -- --ignored --test-threads=1"]
 fn the_stake_chain_is_imported_and_synced() {
     let Some(program) = program_or_skip("the_stake_chain_is_imported_and_synced") else { return };
     let _alone = alone();
@@ -34,7 +32,6 @@ fn the_stake_chain_is_imported_and_synced() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reference -- --ignored --test-threads=1"]
 fn what_is_exported_is_what_was_imported() {
     let Some(program) = program_or_skip("what_is_exported_is_what_was_imported") else { return };
     let _alone = alone();
@@ -51,7 +48,6 @@ fn what_is_exported_is_what_was_imported() {
 
 /// A first node alone is enough to sync from, whichever batches of headers it gives.
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reference -- --ignored --test-threads=1"]
 fn a_node_syncs_from_a_first_node() {
     let Some(program) = program_or_skip("a_node_syncs_from_a_first_node") else { return };
     let _alone = alone();
@@ -73,7 +69,6 @@ fn a_node_syncs_from_a_first_node() {
 
 /// Two first nodes at different heights, both dialling us.
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reference -- --ignored --test-threads=1"]
 fn a_node_follows_the_better_of_two_first_nodes() {
     let Some(program) = program_or_skip("a_node_follows_the_better_of_two_first_nodes") else {
         return;
@@ -95,7 +90,6 @@ fn a_node_follows_the_better_of_two_first_nodes() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reference -- --ignored --test-threads=1"]
 fn a_first_node_syncs_from_a_node() {
     let Some(program) = program_or_skip("a_first_node_syncs_from_a_node") else { return };
     let _alone = alone();
@@ -110,7 +104,6 @@ fn a_first_node_syncs_from_a_node() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reference -- --ignored --test-threads=1"]
 fn a_node_answers_what_the_first_node_answered() {
     let Some(program) = program_or_skip("a_node_answers_what_the_first_node_answered") else {
         return;

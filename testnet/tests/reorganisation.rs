@@ -12,7 +12,6 @@ use testnet::wire;
 const DEPTH: u32 = 1_000;
 
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reorganisation -- --ignored --test-threads=1"]
 fn a_thousand_blocks_are_taken_back_and_their_transactions_wait_again() {
     let name = "a_thousand_blocks_are_taken_back_and_their_transactions_wait_again";
     let Some(program) = program_or_skip(name) else { return };
@@ -22,7 +21,6 @@ fn a_thousand_blocks_are_taken_back_and_their_transactions_wait_again() {
 
 /// Both branches spend the same coins and fight for the same names; the first node went this way.
 #[test]
-#[ignore = "minutes: cargo test -p testnet --test reorganisation -- --ignored --test-threads=1"]
 fn the_recorded_reorganisation() {
     let Some(program) = program_or_skip("the_recorded_reorganisation") else { return };
     let _alone = alone();

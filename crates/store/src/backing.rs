@@ -74,6 +74,37 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn random(&self) -> io::Result<[u8; 16]>;
 }
 
+/// A place of a file that the disk does not give back.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Offset of the first sector that cannot be read, in bytes.
+    pub offset: u64,
+    /// What the system answers.
+    pub error: io::Error,
+}
+
+/// Reads `len` bytes by `read`, which fills a buffer from an offset, and tells where that fails first.
+pub(crate) fn probe(
+    len: u64,
+    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+) -> Result<(), Unreadable> {
+    const CHUNK: u64 = 1 << 20;
+    const SECTOR: u64 = 512;
+    let mut buf = vec![0; len.min(CHUNK) as usize]; // at most a chunk
+    let mut at = 0;
+    let mut step = CHUNK;
+    while at < len {
+        let bytes = (len - at).min(step);
+        let here = buf.get_mut(..bytes as usize).unwrap_or_default(); // at most a chunk
+        match read(at, here) {
+            Ok(()) => at += bytes,
+            Err(_) if step > SECTOR => step = SECTOR,
+            Err(error) => return Err(Unreadable { offset: at, error }),
+        }
+    }
+    Ok(())
+}
+
 /// A file that is written at its end and read by views.
 ///
 /// # Ordering
@@ -119,6 +150,15 @@ pub trait Backing: Send + Sync + 'static {
     /// Makes all writes and the length durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Reads the first `len` bytes without the mapping, where a sector that cannot be read ends the process
+    /// (SIGBUS); tells where that fails.
+    ///
+    /// # Errors
+    /// The first place that cannot be read.
+    fn probe(&self, len: u64) -> Result<(), Unreadable> {
+        probe(len.min(self.len()), |offset, buf| self.read(offset, buf))
+    }
+
     /// Asks the processor to fetch the cache line at `offset`. Never fails, never blocks.
     fn prefetch(&self, offset: u64);
 
@@ -146,6 +186,12 @@ pub trait Lines: Send + Sync + 'static {
 
     /// Makes all stores that happened before durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// As [`Backing::probe`], for the whole table.
+    ///
+    /// # Errors
+    /// The first place that cannot be read.
+    fn probe(&self) -> Result<(), Unreadable>;
 
     /// Asks the processor to fetch a line. Never fails, never blocks.
     fn prefetch(&self, line: u64);

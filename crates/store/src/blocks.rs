@@ -112,6 +112,23 @@ fn name(file: u32) -> String {
     format!("{FOLDER}/{file:05}.blk")
 }
 
+/// What the disk writes and loses at a time.
+const SECTOR: u64 = 512;
+
+/// What a scan has passed over.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// Why files were not looked at, one line for each.
+    pub(crate) files: Vec<String>,
+    /// Reads that the disk has refused.
+    pub(crate) unreadable: u64,
+}
+
+/// Whether the disk does not give back what was asked for.
+pub(crate) const fn is_of_disk(error: &StoreError) -> bool {
+    matches!(error, StoreError::Engine(crate::engine::EngineError::Io { .. }))
+}
+
 /// The files.
 #[derive(Debug)]
 pub(crate) struct Blocks<D: Disk> {
@@ -268,8 +285,13 @@ impl<D: Disk> Blocks<D> {
         })?;
         let at = place.offset.saturating_add(RECORD_HEAD);
         let file = self.file(place.file)?;
-        let view = file.view(at, len).map_err(|error| StoreError::io("read", &name, error))?;
-        Ok(view.to_vec())
+        // Not through the mapping, where a sector that the disk does not give back ends the process.
+        if at.saturating_add(u64::from(place.bytes)) > file.len() {
+            return Err(StoreError::corrupt(name, at, "the block is longer than its file"));
+        }
+        let mut bytes = vec![0; len];
+        file.read(at, &mut bytes).map_err(|error| StoreError::io("read", &name, error))?;
+        Ok(bytes)
     }
 
     /// Reads the head of a record; `None` when there is none at that place.
@@ -284,7 +306,8 @@ impl<D: Disk> Blocks<D> {
         Ok(parse_head(&bytes, number, offset))
     }
 
-    /// Tells whether a block's bytes are whole.
+    /// Tells whether a block's bytes are whole. A disk that fails is an error here: when a store is opened, a block
+    /// that cannot be read now is not taken for one that was never written.
     pub(crate) fn is_intact(&self, place: &BodyRef) -> Result<bool, StoreError> {
         use crate::engine::EngineError;
         match self.read(place) {
@@ -301,30 +324,59 @@ impl<D: Disk> Blocks<D> {
     }
 
     /// Visits the head of every record that can be found, file by file, in order: also those of
-    /// blocks that were undone, and those behind damage.
+    /// blocks that were undone, and those behind damage. A place that the disk does not give back is passed over
+    /// like a damaged one.
     pub(crate) fn scan(
         &self,
         visit: &mut dyn FnMut(RecordHead) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Passed, StoreError> {
+        let mut passed = Passed::default();
         for number in self.numbers()? {
-            let Ok(file) = self.file(number) else { continue };
+            let file = match self.file(number) {
+                Ok(file) => file,
+                Err(error) => {
+                    passed.files.push(error.to_string());
+                    continue;
+                }
+            };
             let mut offset = HEAD_BYTES;
             while offset.saturating_add(RECORD_HEAD) <= file.len() {
-                match self.head_at(number, offset)? {
-                    Some(head) => {
-                        let end = offset + record_bytes(head.place.bytes);
-                        // A head whose bytes are damaged does not say where the next one is.
-                        let is_whole = self.is_intact(&head.place)?;
-                        offset = if is_whole { end } else { offset + 8 };
-                        if is_whole {
-                            visit(head)?;
-                        }
+                let head = match self.head_at(number, offset) {
+                    Err(error) if is_of_disk(&error) => {
+                        passed.unreadable += 1;
+                        // Either this sector or the next: every head that begins before that one meets it too.
+                        offset = (offset + 1).next_multiple_of(SECTOR);
+                        continue;
                     }
-                    None => offset += 8,
+                    other => other?,
+                };
+                let Some(head) = head else {
+                    offset += 8;
+                    continue;
+                };
+                let is_whole = match self.is_intact(&head.place) {
+                    Err(error) if is_of_disk(&error) => {
+                        passed.unreadable += 1;
+                        false
+                    }
+                    other => other?,
+                };
+                // A head whose bytes are damaged does not say where the next one is.
+                offset += if is_whole { record_bytes(head.place.bytes) } else { 8 };
+                if is_whole {
+                    visit(head)?;
                 }
             }
         }
-        Ok(())
+        Ok(passed)
+    }
+
+    /// Writes a block's record over itself: the next sync then writes it to the disk, whatever the system thinks
+    /// of it after one that failed.
+    pub(crate) fn rewrite(&self, place: &BodyRef) -> Result<(), StoreError> {
+        let file = self.file(place.file)?;
+        let bytes = record_bytes(place.bytes);
+        Ok(crate::engine::rewrite(file.as_ref(), &name(place.file), place.offset, bytes)?)
     }
 
     /// Makes a file durable.
@@ -368,7 +420,7 @@ mod tests {
     use mvs_primitives::hash::BlockHash;
     use mvs_primitives::height::Height;
 
-    use super::{Blocks, Position, RecordHead};
+    use super::{Blocks, Passed, Position, RecordHead};
     use crate::sim::SimDisk;
 
     fn bytes(number: u32) -> Vec<u8> {
@@ -383,14 +435,45 @@ mod tests {
     }
 
     fn found(blocks: &Blocks<SimDisk>) -> Vec<RecordHead> {
+        scanned(blocks).0
+    }
+
+    fn scanned(blocks: &Blocks<SimDisk>) -> (Vec<RecordHead>, Passed) {
         let mut found = Vec::new();
-        blocks
+        let passed = blocks
             .scan(&mut |head| {
                 found.push(head);
                 Ok(())
             })
             .unwrap();
-        found
+        (found, passed)
+    }
+
+    #[test]
+    fn what_the_disk_does_not_give_back_is_stepped_over() {
+        let disk = SimDisk::new(5);
+        let blocks = Blocks::new(disk.clone(), 7, 1 << 20);
+        let mut at = Position::START;
+        let written: Vec<_> = (0..5).map(|number| write(&blocks, &mut at, number)).collect();
+        let name = "blocks/00000.blk";
+        let end = |head: &RecordHead| Position::after(&head.place).offset;
+        for sector in (512..end(&written[4])).step_by(512) {
+            assert!(disk.spoil(name, sector));
+            let (found, passed) = scanned(&blocks);
+            let meets = |head: &RecordHead| {
+                let bytes = head.place.offset + 64 + u64::from(head.place.bytes);
+                head.place.offset < sector + 512 && sector < bytes
+            };
+            let left: Vec<_> = written.iter().filter(|head| !meets(head)).cloned().collect();
+            assert!(left.len() >= 3 && left.len() < written.len());
+            assert_eq!(found, left, "sector at {sector}");
+            assert!(passed.unreadable > 0 && passed.files.is_empty());
+        }
+        // A file whose own head cannot be read is told.
+        assert!(disk.spoil(name, 0));
+        let (found, passed) = scanned(&Blocks::new(disk, 7, 1 << 20));
+        assert!(found.is_empty());
+        assert!(matches!(&passed.files[..], [line] if line.contains(name)), "{passed:?}");
     }
 
     #[test]

@@ -60,6 +60,10 @@ impl<D: Disk> Store<D> {
     /// compares the parts with each other. `found` hears each thing that is wrong; `progress` may end
     /// the check by answering `false`.
     ///
+    /// Not looked at: `headers.log`, which is no part of the store's state and tells what is damaged when it is opened;
+    /// and whether the older of two checkpoints or lists of the optional index is there, since opening goes on
+    /// without one that a power cut tore.
+    ///
     /// # Errors
     /// [`StoreError::Cancelled`], or the disk's when nothing more can be read.
     pub fn check(
@@ -74,23 +78,38 @@ impl<D: Disk> Store<D> {
             *count += 1;
             found(error);
         };
-        let mut cancelled = false;
+        let (mut cancelled, mut unreadable) = (false, false);
+        self.chain.view.files.hashes.probe(&mut |error| {
+            unreadable = true;
+            tell(error.into());
+        });
         self.engine.check(
             &mut |done, total| {
                 cancelled |= !progress(CheckProgress { part: CheckPart::Log, done, total });
             },
-            &mut |error| tell(error.into()),
+            &mut |error| {
+                unreadable |= error.is_unreadable();
+                tell(error.into());
+            },
         )?;
         if cancelled {
             return Err(StoreError::Cancelled);
         }
+        if unreadable {
+            // Through the mappings the rest is not safe to read.
+            report.errors = errors.borrow().0;
+            return Ok(report);
+        }
         report.coins = self.check_coins(progress, &tell)?;
         check_registry(&self.chain.view.registry, self.tip(), &tell);
         report.blocks = self.check_blocks(progress, &tell)?;
-        if let Some(index) = &self.chain.view.index
-            && let Err(error) = index.check()
-        {
-            tell(error);
+        if let Some(reason) = self.index_lost() {
+            tell(StoreError::IndexLost { reason: reason.into() });
+        }
+        if let (Some(index), Some(writer)) = (&self.chain.view.index, &self.chain.index_writer) {
+            for error in [index.check(), writer.check(index)].into_iter().filter_map(Result::err) {
+                tell(error);
+            }
         }
         report.errors = errors.borrow().0;
         Ok(report)

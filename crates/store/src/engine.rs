@@ -31,6 +31,7 @@ mod rebuild;
 mod recover;
 mod snapshot;
 mod table;
+mod tail;
 mod types;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,8 +40,10 @@ use std::sync::Arc;
 pub use batch::Batch;
 pub use check::VisitCoin;
 pub use error::EngineError;
+pub(crate) use head::rewrite;
 pub use options::{Options, TableOptions};
 pub use rebuild::Damaged;
+pub(crate) use recover::lock;
 pub use snapshot::{CoinSnapshot, Reader};
 pub use table::{Candidates, HASH_BITS, Table, TableState, Touched};
 pub use types::{
@@ -54,6 +57,7 @@ use self::clean::needed_bytes;
 use self::head::{Limbo, SegmentEntry};
 use self::log::Log;
 use self::snapshot::Shared;
+use self::tail::Mark;
 use crate::backing::Disk;
 
 /// Work that a checkpoint does before it counts. It may run in another thread.
@@ -76,6 +80,10 @@ pub struct Engine<D: Disk> {
     limbo: Vec<Limbo>,
     /// Number of the last batch.
     batches: u64,
+    /// Number of the last batch that is known to be on the disk: each commit record says it, and opening holds
+    /// it against where the log ends.
+    durable: u64,
+    mark: Mark<D>,
     /// Changes of the last batch: room for the next.
     last_changes: usize,
     since_checkpoint: u64,

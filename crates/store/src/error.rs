@@ -63,6 +63,12 @@ pub enum StoreError {
     /// An index that is not kept was asked.
     #[error("the index of transactions and addresses is not kept")]
     NoIndex,
+    /// The index of transactions and addresses is damaged. The chain is not, and the store works without it.
+    #[error("the index of transactions and addresses is damaged and must be built anew: {reason}")]
+    IndexLost {
+        /// What was found.
+        reason: String,
+    },
     /// A block that is to be put together again is refused by the rules.
     #[error("block {height} does not connect again: {reason}")]
     NotConnected {
@@ -88,6 +94,7 @@ impl StoreError {
             Self::Disagree { .. } => "store.disagree",
             Self::Cancelled => "store.cancelled",
             Self::NoIndex => "store.no_index",
+            Self::IndexLost { .. } => "store.index_lost",
             Self::NotConnected { .. } => "store.not_connected",
         }
     }

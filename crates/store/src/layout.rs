@@ -1,7 +1,7 @@
 //! Every size and offset on disk. All integers are little-endian and of fixed width.
 
 /// The format that this program writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The longest value of a coin, in bytes: more than any message that brings a block. What counts towards
 /// the limit of a block's size is less than its bytes, so that limit is no bound.
@@ -191,8 +191,11 @@ pub mod commit {
     /// Blocks that can no longer be undone after this batch: the height of the last plus one, 0 for
     /// none; u64.
     pub const AT_FLOOR: usize = AT_RECORDS + 4;
+    /// Number of the last batch that was durable when this record was written, u64. A log that ends before that
+    /// batch is damaged, not torn.
+    pub const AT_DURABLE: usize = AT_FLOOR + 8;
     /// Length of a commit record.
-    pub const BYTES: usize = AT_FLOOR + 8;
+    pub const BYTES: usize = AT_DURABLE + 8;
 }
 
 /// Live maps `live/NNNNNNNN.map`: lines of 480 bits, one bit for 16 bytes of the segment.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
 use rustix::fs::{FallocateFlags, FlockOperation};
 
-use crate::backing::{Backing, Disk, LINE_BYTES, LINE_WORDS, Line, Lines};
+use crate::backing::{Backing, Disk, LINE_BYTES, LINE_WORDS, Line, Lines, Unreadable};
 
 /// Name of the file that is locked.
 const LOCK_NAME: &str = "LOCK";
@@ -392,6 +392,12 @@ impl Lines for MapTable {
         let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
         // Writes the dirty pages of shared mappings too.
         self.file.sync_data()
+    }
+
+    fn probe(&self) -> Result<(), Unreadable> {
+        crate::backing::probe(self.lines * LINE_BYTES as u64, |offset, buf| {
+            std::os::unix::fs::FileExt::read_exact_at(&self.file, buf, offset)
+        })
     }
 
     #[inline]

@@ -11,7 +11,7 @@ use mvs_primitives::height::Height;
 
 use crate::backing::Disk;
 use crate::batch::Batch;
-use crate::blocks::{Blocks, RecordHead};
+use crate::blocks::{Blocks, Passed, RecordHead, is_of_disk};
 use crate::chain_view::Tip;
 use crate::check::CheckProgress;
 use crate::engine::{BodyRef, Damaged, EngineError};
@@ -32,6 +32,10 @@ pub struct RepairReport {
     pub tip: Tip,
     /// Why the next block was not connected, if there is one.
     pub stopped: Option<String>,
+    /// Block files that were not looked at, and why: one line for each.
+    pub skipped_files: Vec<String>,
+    /// Reads of block files that the disk has refused; blocks that lie there are lost.
+    pub unreadable: u64,
 }
 
 /// Runs the rules on a block: gets the state that the block builds on and its bytes in wire form, and
@@ -66,6 +70,15 @@ fn damaged_part(error: &StoreError) -> Option<Damaged> {
     }
 }
 
+/// Whether an error is about the optional index, on which nothing depends.
+fn is_of_index(error: &StoreError) -> bool {
+    match error {
+        StoreError::IndexLost { .. } => true,
+        StoreError::Engine(EngineError::Corrupt { file, .. }) => file.starts_with("lookup/"),
+        _ => false,
+    }
+}
+
 impl<D: Disk> Store<D> {
     /// Checks the closed store in `disk` and, if its index or its live maps are damaged, builds that
     /// part anew from the other one and the log, which takes seconds where connecting the blocks
@@ -74,7 +87,8 @@ impl<D: Disk> Store<D> {
     /// `progress` may end it by answering `false`; the store is then no worse than before.
     ///
     /// # Errors
-    /// Damage elsewhere, or to both: [`Store::rebuild_from_blocks`] is left. Or the disk's.
+    /// Damage elsewhere, or to both: [`Store::rebuild_from_blocks`] is left. [`StoreError::IndexLost`] when only
+    /// the optional index is damaged. Or the disk's.
     pub fn repair_tables(
         disk: &D,
         options: &Options,
@@ -88,6 +102,11 @@ impl<D: Disk> Store<D> {
             }
             Err(error) => found.push(error),
         }
+        let index = found.iter().position(is_of_index).map(|at| found.swap_remove(at));
+        found.retain(|error| !is_of_index(error));
+        if let (true, Some(error)) = (found.is_empty(), index) {
+            return Err(StoreError::IndexLost { reason: error.to_string() });
+        }
         let is_hit = |part| found.iter().any(|error| damaged_part(error) == Some(part));
         let part = match (is_hit(Damaged::Index), is_hit(Damaged::LiveMaps)) {
             (true, false) => Damaged::Index,
@@ -97,7 +116,9 @@ impl<D: Disk> Store<D> {
         let (store, _) = Self::open_with(disk.clone(), options.clone(), genesis, Some(part))?;
         let mut left = None;
         // Not to be ended any more: until it is closed, that part of the files is not whole.
-        store.check(&mut |_| true, &mut |error| left = left.take().or(Some(error)))?;
+        store.check(&mut |_| true, &mut |error| {
+            left = left.take().or(Some(error).filter(|error| !is_of_index(error)));
+        })?;
         if let Some(error) = left {
             return Err(error);
         }
@@ -124,12 +145,12 @@ impl<D: Disk> Store<D> {
         connect: &mut Connect<'_, D>,
         progress: &mut dyn FnMut(RepairProgress) -> bool,
     ) -> Result<(Self, RepairReport), StoreError> {
-        let _lock = source.lock().map_err(|error| StoreError::io("lock", "", error))?;
+        let _lock = crate::engine::lock(source)?;
         let network = options.engine.network_id;
         let blocks = Blocks::new(source.clone(), network, options.block_file_bytes);
         let (mut store, _) = Self::open(target, options, genesis)?;
         let genesis_header = genesis.block().header();
-        let (nodes, best) =
+        let (nodes, best, passed) =
             find_chain(&blocks, genesis_header.hash(), genesis_header.header(), progress)?;
 
         let mut report = RepairReport {
@@ -137,6 +158,8 @@ impl<D: Disk> Store<D> {
             connected: 0,
             tip: store.tip(),
             stopped: None,
+            skipped_files: passed.files,
+            unreadable: passed.unreadable,
         };
         let path = path_to(&nodes, best);
         let total = path.len() as u64; // widening
@@ -159,7 +182,14 @@ impl<D: Disk> Store<D> {
             let mut batch = store.batch()?;
             for index in now {
                 let Some(node) = nodes.get(*index) else { break };
-                let (head, bytes) = blocks.read(&node.place)?;
+                let (head, bytes) = match blocks.read(&node.place) {
+                    Ok(read) => read,
+                    // It was whole a moment ago.
+                    Err(error) => {
+                        report.stopped = Some(error.to_string());
+                        break;
+                    }
+                };
                 match connect(&batch, bytes) {
                     Ok(block) if block.block().header().hash() == head.hash => {
                         batch.apply(&block)?;
@@ -193,16 +223,24 @@ fn find_chain<S: Disk>(
     genesis: BlockHash,
     genesis_header: &Header,
     progress: &mut dyn FnMut(RepairProgress) -> bool,
-) -> Result<(Vec<Node>, Option<usize>), StoreError> {
+) -> Result<(Vec<Node>, Option<usize>, Passed), StoreError> {
     let mut nodes: Vec<Node> = Vec::new();
     let mut known: HashMap<BlockHash, usize> = HashMap::new();
     let base = Work::ZERO.plus(genesis_header.bits);
     let mut best: Option<(Work, usize)> = None;
-    blocks.scan(&mut |head: RecordHead| {
+    let mut lost = 0;
+    let mut passed = blocks.scan(&mut |head: RecordHead| {
         if head.height == Height::GENESIS || known.contains_key(&head.hash) {
             return Ok(());
         }
-        let (_, bytes) = blocks.read(&head.place)?;
+        let bytes = match blocks.read(&head.place) {
+            Ok((_, bytes)) => bytes,
+            Err(error) if is_of_disk(&error) => {
+                lost += 1;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let header = bytes.get(..HEADER_BYTES).and_then(|bytes| Header::decode(bytes).ok());
         let Some(header) = header.filter(|header| header.hash() == head.hash) else {
             return Ok(());
@@ -229,7 +267,8 @@ fn find_chain<S: Disk>(
         }
         Ok(())
     })?;
-    Ok((nodes, best.map(|(_, index)| index)))
+    passed.unreadable += lost;
+    Ok((nodes, best.map(|(_, index)| index), passed))
 }
 
 /// The nodes from the block above genesis to the best one.

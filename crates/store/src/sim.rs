@@ -11,9 +11,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::backing::{Backing, Disk, LINE_BYTES, Line, Lines};
+use crate::backing::{Backing, Disk, LINE_BYTES, Line, Lines, Unreadable};
 
 /// What a disk writes whole.
 const SECTOR: usize = 512;
@@ -103,6 +103,8 @@ struct FileState {
     /// Sectors that a failed sync forgot: what is on the disk. Cleared when they are written again.
     forgotten: BTreeMap<usize, Sector>,
     durable_len: usize,
+    /// A sector that cannot be read.
+    spoilt: Option<usize>,
 }
 
 fn sector_of(data: &[u8], sector: usize) -> Sector {
@@ -123,6 +125,11 @@ fn put_sector(data: &mut [u8], sector: usize, bytes: &Sector) {
 }
 
 impl FileState {
+    /// Whether reading these bytes meets the sector that cannot be read.
+    fn is_spoilt(&self, range: &std::ops::Range<usize>) -> bool {
+        self.spoilt.is_some_and(|at| at * SECTOR < range.end && range.start < (at + 1) * SECTOR)
+    }
+
     fn write(&mut self, offset: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -195,12 +202,29 @@ struct State {
     steps: u64,
     power_until: Option<u64>,
     space: Option<u64>,
+    held: Option<Held>,
+    /// What the system was asked to read soon, by file; nothing is noted unless somebody wants to know.
+    asked: Option<Vec<(usize, u64, u64)>>,
+}
+
+/// A thread whose calls wait for leave.
+struct Held {
+    thread: String,
+    /// Calls that it may still make.
+    leave: u64,
+    waits: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    leave: Condvar,
 }
 
 /// A folder in memory. A clone stands for the same folder.
 #[derive(Clone)]
 pub struct SimDisk {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
 }
 
 impl Default for SimDisk {
@@ -292,12 +316,79 @@ impl From<Fault> for io::Error {
 impl SimDisk {
     /// An empty folder. `seed` decides what [`Disk::random`] gives.
     pub fn new(seed: u64) -> Self {
-        Self { state: Arc::new(Mutex::new(State { random: seed, ..State::default() })) }
+        Self::of(State { random: seed, ..State::default() })
+    }
+
+    fn of(state: State) -> Self {
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), leave: Condvar::new() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A test that panicked elsewhere leaves the state whole: no method here stops half-way.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`SimDisk::state`], for a call that changes something or opens a file: a thread that is held waits here.
+    fn turn(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        loop {
+            let Some(held) = &mut state.held else { return state };
+            if std::thread::current().name() != Some(&held.thread) {
+                return state;
+            }
+            held.waits = held.leave == 0;
+            if !held.waits {
+                held.leave -= 1;
+                return state;
+            }
+            state = self.shared.leave.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Holds the thread of this name before its next call that changes something or opens a file, until
+    /// [`SimDisk::let_pass`] or [`SimDisk::let_go`].
+    pub fn hold(&self, thread: &str) {
+        self.state().held = Some(Held { thread: thread.to_owned(), leave: 0, waits: false });
+    }
+
+    /// Lets the held thread make one more call.
+    pub fn let_pass(&self) {
+        if let Some(held) = &mut self.state().held {
+            held.leave += 1;
+            held.waits = false;
+        }
+        self.shared.leave.notify_all();
+    }
+
+    /// Holds no thread any more.
+    pub fn let_go(&self) {
+        self.state().held = None;
+        self.shared.leave.notify_all();
+    }
+
+    /// Whether the held thread stands before a call that it may not make yet.
+    pub fn is_waiting(&self) -> bool {
+        self.state().held.as_ref().is_some_and(|held| held.waits)
+    }
+
+    /// What the system was asked to read soon since the last time this was called: files, offsets, lengths in
+    /// bytes. The first time there is nothing: noting begins then.
+    pub fn will_needed(&self) -> Vec<(String, u64, u64)> {
+        let mut state = self.state();
+        let asked = state.asked.replace(Vec::new()).unwrap_or_default();
+        let name = |number: usize| state.names.iter().find(|(_, n)| **n == number);
+        asked
+            .into_iter()
+            .map(|(file, offset, len)| {
+                (name(file).map_or_else(String::new, |(name, _)| name.clone()), offset, len)
+            })
+            .collect()
+    }
+
+    fn note_will_need(&self, file: usize, offset: u64, len: u64) {
+        if let Some(asked) = &mut self.state().asked {
+            asked.push((file, offset, len));
+        }
     }
 
     /// Lets call number `nth` (from 0, counted since the disk was made) of a kind fail.
@@ -377,7 +468,7 @@ impl SimDisk {
             copy.files.push(FileState { data, durable_len, ..FileState::default() });
         }
         copy.durable_names = copy.names.clone();
-        Self { state: Arc::new(Mutex::new(copy)) }
+        Self::of(copy)
     }
 
     /// Names and lengths of all files.
@@ -385,6 +476,16 @@ impl SimDisk {
         let state = self.state();
         let len = |number: usize| state.files.get(number).map_or(0, |f| f.data.len() as u64);
         state.names.iter().map(|(name, &number)| (name.clone(), len(number))).collect()
+    }
+
+    /// Makes the sector unreadable that holds this byte; whether the file is there. Reading it without the mapping
+    /// fails; through the mapping it ends the process: here, with a panic.
+    pub fn spoil(&self, name: &str, offset: u64) -> bool {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let file = state.names.get(name).and_then(|&number| state.files.get_mut(number));
+        let sector = usize::try_from(offset).map(|offset| offset / SECTOR).ok();
+        file.map(|file| file.spoilt = sector).is_some()
     }
 
     /// Changes one byte of a file behind everybody's back; whether it was there.
@@ -441,14 +542,14 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, name: &str, capacity: u64) -> io::Result<SimFile> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Create)?;
         let number = state.new_file(name, 0);
         Ok(SimFile { disk: self.clone(), number, capacity })
     }
 
     fn open(&self, name: &str, capacity: u64) -> io::Result<SimFile> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Open)?;
         let &number = state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         let len = state.files.get(number).map_or(0, |f| f.data.len() as u64);
@@ -456,7 +557,7 @@ impl Disk for SimDisk {
     }
 
     fn create_table(&self, name: &str, lines: u64) -> io::Result<SimTable> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Create)?;
         let bytes = lines.checked_mul(LINE_BYTES as u64).ok_or(io::ErrorKind::InvalidInput)?;
         state.take_space(bytes)?;
@@ -466,7 +567,7 @@ impl Disk for SimDisk {
     }
 
     fn open_table(&self, name: &str, lines: u64) -> io::Result<SimTable> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Open)?;
         let &number = state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         let len = state.files.get(number).map_or(0, |f| f.data.len() as u64);
@@ -477,7 +578,7 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Unlink)?;
         if state.names.contains_key(name) {
             let change = NameChange::Remove(name.to_owned());
@@ -488,7 +589,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::Unlink)?;
         if !state.names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
@@ -506,11 +607,11 @@ impl Disk for SimDisk {
     }
 
     fn create_folder(&self, _folder: &str) -> io::Result<()> {
-        self.state().step_or_fail(Call::Create)
+        self.turn().step_or_fail(Call::Create)
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.step_or_fail(Call::SyncFolder)?;
         let (here, others) = std::mem::take(&mut state.unsynced_names)
             .into_iter()
@@ -570,19 +671,28 @@ impl Backing for SimFile {
 
     fn view(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let state = self.disk.state();
-        let data = &state.files[self.number].data;
-        Ok(data[bounds(offset, len, data.len())?].to_vec())
+        let file = &state.files[self.number];
+        let range = bounds(offset, len, file.data.len())?;
+        assert!(
+            !file.is_spoilt(&range),
+            "SIGBUS: an unreadable sector was read through the mapping"
+        );
+        Ok(file.data[range].to_vec())
     }
 
     fn read(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let state = self.disk.state();
-        let data = &state.files[self.number].data;
-        buf.copy_from_slice(&data[bounds(offset, buf.len(), data.len())?]);
+        let file = &state.files[self.number];
+        let range = bounds(offset, buf.len(), file.data.len())?;
+        if file.is_spoilt(&range) {
+            return Err(Fault::Io.into());
+        }
+        buf.copy_from_slice(&file.data[range]);
         Ok(())
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         let fault = state.step(Call::Write)?;
         let file = &mut state.files[self.number];
         let range = bounds(offset, bytes.len(), file.data.len())?;
@@ -601,7 +711,7 @@ impl Backing for SimFile {
     }
 
     fn grow(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         state.step_or_fail(Call::Grow)?;
         let before = state.files[self.number].data.len() as u64;
         if len <= before {
@@ -622,11 +732,13 @@ impl Backing for SimFile {
 
     fn prefetch(&self, _offset: u64) {}
 
-    fn will_need(&self, _offset: u64, _len: u64) {}
+    fn will_need(&self, offset: u64, len: u64) {
+        self.disk.note_will_need(self.number, offset, len);
+    }
 }
 
 fn sync(disk: &SimDisk, number: usize) -> io::Result<()> {
-    let mut state = disk.state();
+    let mut state = disk.turn();
     let fault = state.step(Call::Sync)?;
     let mut rng = SimRng::new(state.steps);
     let file = &mut state.files[number];
@@ -664,7 +776,13 @@ impl Lines for SimTable {
     fn load(&self, line: u64) -> io::Result<Line> {
         let offset = self.offset(line)?;
         let state = self.disk.state();
-        let data = &state.files[self.number].data;
+        let file = &state.files[self.number];
+        let range = offset..offset + LINE_BYTES;
+        assert!(
+            !file.is_spoilt(&range),
+            "SIGBUS: an unreadable sector was read through the mapping"
+        );
+        let data = &file.data;
         Ok(std::array::from_fn(|i| {
             let mut word = [0; 8];
             word.copy_from_slice(&data[offset + 8 * i..offset + 8 * i + 8]);
@@ -678,7 +796,7 @@ impl Lines for SimTable {
         for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         state.step_or_fail(Call::Store)?;
         state.files[self.number].write(offset, &bytes);
         Ok(())
@@ -688,9 +806,21 @@ impl Lines for SimTable {
         sync(&self.disk, self.number)
     }
 
+    fn probe(&self) -> Result<(), Unreadable> {
+        let state = self.disk.state();
+        let file = &state.files[self.number];
+        crate::backing::probe(self.lines * LINE_BYTES as u64, |offset, buf| {
+            let range = bounds(offset, buf.len(), file.data.len())?;
+            if file.is_spoilt(&range) { Err(Fault::Io.into()) } else { Ok(()) }
+        })
+    }
+
     fn prefetch(&self, _line: u64) {}
 
-    fn will_need(&self, _line: u64, _count: u64) {}
+    fn will_need(&self, line: u64, count: u64) {
+        let bytes = LINE_BYTES as u64;
+        self.disk.note_will_need(self.number, line * bytes, count * bytes);
+    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,9 @@ pub struct OpenReport {
     pub replayed_commits: u64,
     /// Bytes of the log that were replayed.
     pub replayed_bytes: u64,
+    /// An index of transactions and addresses was kept, and is damaged: the store has opened without it, see
+    /// [`Store::index_lost`].
+    pub index_lost: bool,
     /// How long it took.
     pub took: Duration,
     /// The tip.
@@ -70,6 +73,8 @@ pub(crate) struct Chain<D: Disk> {
     pub(crate) position: Position,
     undo_horizon: u32,
     pub(crate) index_writer: Option<IndexWriter<D>>,
+    /// Why the optional index was let go.
+    pub(crate) index_lost: Option<String>,
     /// Tables of the checkpoint that is being made: their older files go when it is durable.
     pending_tables: Option<(u64, TableState)>,
 }
@@ -85,9 +90,9 @@ impl<D: Disk> Chain<D> {
         self.view = view;
         self.position = position;
         let files = Arc::clone(&self.view.files);
-        self.write_entries(lowest)
-            .and_then(|()| self.follow_index(false))
-            .map_err(|error| files.note(error.after_the_fact()))
+        self.write_entries(lowest).map_err(|error| files.note(error.after_the_fact()))?;
+        self.follow_index(false);
+        Ok(())
     }
 
     /// Writes the entries of heights from `lowest` on, then lets go of what has become final.
@@ -218,7 +223,7 @@ impl<D: Disk> Store<D> {
             Err(error) => return Err(replay.take_error().unwrap_or(error.into())),
         };
         let mut chain = replay.finish(engine.tip(), engine.undo_floor(), opened.created)?;
-        chain.open_index(&disk, options.engine.network_id)?;
+        chain.open_index(&disk, options.engine.network_id);
         let mut store = Self { engine, chain, disk, options };
         let expected = genesis.block().header().hash();
         let found = store.chain.view.with_info(Height::GENESIS, |info| info.hash)?;
@@ -239,6 +244,7 @@ impl<D: Disk> Store<D> {
             clean: opened.clean,
             replayed_commits: opened.batches,
             replayed_bytes: opened.replayed_bytes,
+            index_lost: store.index_lost().is_some(),
             took: start.elapsed(),
             tip: store.tip(),
         };
@@ -314,7 +320,7 @@ impl<D: Disk> Store<D> {
     /// [`StoreError`]; the store is then as after a crash, which is whole.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.chain.view.files.check_writable()?;
-        self.chain.follow_index(true)?;
+        self.chain.follow_index(true);
         let (aux, _) = self.chain.aux();
         let job = self.chain.sync_job();
         Ok(self.engine.close(aux, job)?)

@@ -77,10 +77,7 @@ pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
             }
             return Ok(());
         }
-        // Neither says that the chain is damaged.
-        Err(error) if ["store.locked", "store.cancelled"].contains(&error.code()) => {
-            return Err(error.into());
-        }
+        Err(error) if !blocks_help(error.code()) => return Err(error.into()),
         Err(error) => println!("the log alone does not help: {}: {error}", error.code()),
     }
     let target = MapDisk::open(&new).with_context(|| format!("cannot make {}", new.display()))?;
@@ -106,10 +103,23 @@ pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
     println!("height {}, tip {}", report.tip.height, report.tip.hash);
     println!("state {}", state_digest(&report.tip));
     println!("the old store is kept in {}", aside.display());
+    for file in &report.skipped_files {
+        println!("not looked at: {file}");
+    }
+    if report.unreadable > 0 {
+        println!("the disk has refused {} reads of block files", report.unreadable);
+    }
     if let Some(reason) = report.stopped {
         println!("the next block was not connected: {reason}; the network will send it again");
     }
     Ok(())
+}
+
+/// Whether an error says that the store is damaged in a way that connecting its blocks again mends. A full or failing
+/// disk, a store in use or of another network is no such thing, and hours of work would not change it.
+fn blocks_help(code: &str) -> bool {
+    ["store.corrupt", "store.disagree", "store.not_a_store", "store.coin", "store.registry"]
+        .contains(&code)
 }
 
 /// A name for the old store that nothing has yet.
@@ -145,4 +155,32 @@ fn judge(
     connect_block(params, batch, batch, block)
         .and_then(|pending| pending.finish_here(CacheUse::Off))
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use mvs_store::StoreError;
+    use mvs_store::engine::EngineError;
+
+    use super::blocks_help;
+
+    #[test]
+    fn only_damage_calls_for_the_blocks() {
+        let corrupt = EngineError::Corrupt { file: "log".into(), offset: 1, what: "record" };
+        assert!(blocks_help(StoreError::from(corrupt).code()));
+        assert!(blocks_help(StoreError::from(EngineError::NotAStore("no checkpoint")).code()));
+        for error in [
+            EngineError::io("read", "log", std::io::Error::other("no answer")),
+            EngineError::NoSpace { file: "log".into() },
+            EngineError::Poisoned,
+            EngineError::Locked,
+            EngineError::UnknownVersion { found: 9, known: 2 },
+            EngineError::OtherNetwork { found: 9, expected: 7 },
+        ] {
+            assert!(!blocks_help(StoreError::from(error).code()));
+        }
+        for error in [StoreError::Cancelled, StoreError::IndexLost { reason: "a page".into() }] {
+            assert!(!blocks_help(error.code()));
+        }
+    }
 }

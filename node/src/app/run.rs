@@ -46,6 +46,10 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     let (mut core, report) = setup.open(config)?;
     tracing::info!(target: "app", height = %report.tip.height, tip = %report.tip.hash,
         clean = report.clean, replayed = report.replayed_commits, took = ?report.took, "chain open");
+    if report.index_lost {
+        tracing::warn!(target: "app", "the index of transactions and addresses is damaged and \
+            not used; it must be built anew");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("net")

@@ -212,6 +212,21 @@ impl BlockIndex {
         ends.into_iter().map(|(_, end)| end).collect()
     }
 
+    /// Returns how far the connected chain is behind, at the most, by headers that somebody had to work
+    /// for or that were judged before. Those of stake blocks do not count: anybody can make any number
+    /// of them in no time.
+    pub fn backed_ahead(&self, trunk: &impl Trunk) -> u32 {
+        let count = |end: IndexedTip| {
+            let path = self.path_to(&end.hash)?;
+            let runs = path
+                .runs
+                .iter()
+                .filter_map(|(id, _, last)| Some(self.branches.get(id)?.backed_up_to(*last)));
+            Some(runs.fold(0, u32::saturating_add))
+        };
+        self.heavier_than(trunk.tip().work).into_iter().filter_map(count).max().unwrap_or(0)
+    }
+
     /// Returns the way from the trunk to a header that is not connected; `None` when it is not held.
     pub fn path_to(&self, hash: &BlockHash) -> Option<Path> {
         let place = self.by_hash.get(hash)?;
@@ -306,7 +321,7 @@ impl BlockIndex {
             let seen = self.next_seen;
             self.next_seen = seen.saturating_add(1);
             let Some(branch) = self.branches.get_mut(&id) else { break };
-            branch.entries.push_back(Entry { known: Known::Placed(placed), work, last, seen });
+            branch.push(Known::Placed(placed), work, last, seen);
             held += 1;
         }
         self.make_room(trunk, id)?;
@@ -499,8 +514,7 @@ impl BlockIndex {
             last.put(header.version, height);
             self.by_hash.insert(hash, Place { branch: id, height });
             // They were seen before everything that replaced them.
-            let entry = Entry { known: Known::Stored { header, hash }, work, last, seen: 0 };
-            branch.entries.push_back(entry);
+            branch.push(Known::Stored { header, hash }, work, last, 0);
         }
         for other in self.branches.values_mut() {
             if other.base == Base::Trunk && other.first > first {

@@ -74,6 +74,19 @@ impl HeadersStop {
             Self::Full => "headers.full",
         }
     }
+
+    /// Returns the header that it speaks of, if it is one.
+    pub const fn hash(&self) -> Option<BlockHash> {
+        match self {
+            Self::KnownInvalid { hash } | Self::Rule { hash, .. } | Self::TooEarly { hash } => {
+                Some(*hash)
+            }
+            Self::NoParent { .. }
+            | Self::NotConsecutive { .. }
+            | Self::TooDeep { .. }
+            | Self::Full => None,
+        }
+    }
 }
 
 /// Headers of which only the seal is still to be verified.

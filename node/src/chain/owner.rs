@@ -6,14 +6,18 @@
 //! results come back through a second channel, which is bounded by the jobs that are allowed to be
 //! out. Between two commands the owner connects a slice of blocks at most.
 
+mod announcements;
 mod blocks;
 mod headers;
 mod jobs;
 mod mining;
 mod peers;
 mod progress;
+mod requests;
 mod serve;
 mod transactions;
+mod tx_queue;
+mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -27,10 +31,13 @@ use mvs_primitives::hash::{BlockHash, TxId};
 use mvs_store::mmap::MapDisk;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use self::announcements::Announcements;
 use self::blocks::WaitingBlock;
 use self::jobs::JobResult;
 use self::peers::PeerState;
+use self::requests::TxRequests;
 use self::serve::Server;
+use self::tx_queue::TxQueue;
 use super::command::{
     BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, PoolEntry, PoolPage,
     RateAhead, SyncStatus, TxRefusal,
@@ -39,14 +46,14 @@ use super::core::{ChainCore, ChainError, Moved, Slice, Step};
 use super::events::{ChainEvent, EVENT_QUEUE, TipView};
 use super::stop::Stop;
 use crate::mempool::{Mempool, MempoolConfig, OrphanConfig, Orphans};
-use crate::mining::{TemplateConfig, Templates};
+use crate::mining::{Solution, TemplateConfig, Templates};
 use crate::p2p::api::PeerId;
 use crate::p2p::network::Network;
 use crate::sync::{Planner, Settings};
 
 /// Commands that are handled before the chain is looked at again.
 const COMMANDS_IN_A_ROW: usize = 64;
-/// Blocks behind the heaviest header from which on many are made durable together.
+/// Blocks behind the headers that are backed from which on many are made durable together.
 const BULK_DISTANCE: u32 = 12;
 /// Time between two attempts to write while the disk is full.
 const DISK_FULL_PAUSE: Duration = Duration::from_secs(10);
@@ -111,15 +118,20 @@ pub struct Owner {
     waiting: HashMap<BlockHash, WaitingBlock>,
     /// Who waits for the verdict on a block of our own.
     block_replies: HashMap<BlockHash, Vec<BlockReply>>,
+    /// Solutions of work that are being judged, by their block.
+    solutions: HashMap<BlockHash, Solution>,
     /// Who waits for the verdict on a transaction of our own.
     tx_replies: HashMap<TxId, Vec<TxReply>>,
-    /// Transactions that are being verified.
-    tx_jobs: usize,
-    /// Transactions that were asked for, and when.
-    tx_requests: HashMap<TxId, Duration>,
+    /// Transactions that wait to be verified.
+    tx_queue: TxQueue,
+    /// Transactions that peers named.
+    tx_requests: TxRequests,
+    /// Transactions that are being tested for those who asked.
+    tests: usize,
     disk_full_since: Option<Duration>,
     last_upkeep: Duration,
     last_status: Option<Duration>,
+    announcements: Announcements,
 }
 
 impl Owner {
@@ -159,12 +171,15 @@ impl Owner {
             started: Instant::now(),
             waiting: HashMap::new(),
             block_replies: HashMap::new(),
+            solutions: HashMap::new(),
             tx_replies: HashMap::new(),
-            tx_jobs: 0,
-            tx_requests: HashMap::new(),
+            tx_queue: TxQueue::default(),
+            tx_requests: TxRequests::default(),
+            tests: 0,
             disk_full_since: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
+            announcements: Announcements::default(),
         };
         let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
         (owner, handle)
@@ -201,18 +216,27 @@ impl Owner {
             let mut handled = 0;
             while let Some(command) = next {
                 self.handle(command)?;
+                // What was verified makes room for what the next command brings.
+                self.take_results()?;
                 handled += 1;
                 next = match handled < COMMANDS_IN_A_ROW {
                     true => self.inbox.try_recv().ok(),
                     false => None,
                 };
             }
-            while let Ok(result) = self.results.try_recv() {
-                self.take_result(result)?;
-            }
+            self.take_results()?;
             self.advance()?;
             self.poll_planner()?;
-            self.upkeep();
+            self.ask_transactions();
+            self.announce();
+            self.upkeep()?;
+        }
+        Ok(())
+    }
+
+    fn take_results(&mut self) -> Result<(), ChainError> {
+        while let Ok(result) = self.results.try_recv() {
+            self.take_result(result)?;
         }
         Ok(())
     }
@@ -279,8 +303,7 @@ impl Owner {
         if !self.core.is_dirty() {
             return Ok(());
         }
-        let best = self.core.index.best(self.core.trunk()).height;
-        let is_bulk = best.blocks_since(self.core.tip().height) > BULK_DISTANCE;
+        let is_bulk = self.core.index.backed_ahead(self.core.trunk()) > BULK_DISTANCE;
         let slice = if is_bulk { Slice::BULK } else { Slice::TIP };
         let stop = self.stop.clone();
         match self.core.advance(&slice, &stop) {
@@ -309,6 +332,7 @@ impl Owner {
         } else if !is_bulk {
             tracing::info!(target: "chain", height = %tip.height, hash = %tip.hash, "new tip");
         }
+        let is_reorganised = !undone.is_empty();
         self.update_pool(&undone, &connected)?;
         for block in undone {
             let (height, hash) = (block.info.height, block.info.hash);
@@ -322,12 +346,17 @@ impl Owner {
         }
         for block in &connected {
             let hash = block.block().header().hash();
+            verdict::accepted(&hash);
             self.answer_block(&hash, Ok(BlockVerdict { hash, is_on_chain: true }));
         }
         if !is_bulk {
             senders.into_iter().for_each(|from| self.note_merit(from));
-            self.announce(&connected);
         }
+        if is_bulk || is_reorganised {
+            self.announcements.clear();
+        }
+        self.note_for_peers(&connected, is_bulk);
+        self.announce();
         Ok(())
     }
 
@@ -363,3 +392,6 @@ pub(crate) fn unix_now() -> u64 {
 const fn broken(what: &'static str) -> ChainError {
     ChainError::Fault(Fault::Broken(what))
 }
+
+#[cfg(test)]
+mod tests;

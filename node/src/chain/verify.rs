@@ -1,7 +1,7 @@
 //! The threads that verify: seals, bodies, scripts.
 //!
-//! Two queues: what the chain owner waits for goes first, and the owner helps with it; checks of
-//! what arrived from peers come after. A thread pool of a library would do, were it not for the
+//! Three queues: what the chain owner waits for goes first, and the owner helps with it; checks of
+//! headers and blocks from peers come after, loose transactions last. A thread pool of a library would do, were it not for the
 //! order: scripts of the block that is being connected must not wait behind a thousand bodies.
 
 use std::collections::VecDeque;
@@ -28,6 +28,7 @@ struct Queues {
 struct State {
     urgent: VecDeque<Job>,
     normal: VecDeque<Job>,
+    last: VecDeque<Job>,
     is_closed: bool,
 }
 
@@ -57,13 +58,25 @@ impl VerifyPool {
     /// Returns how many jobs wait.
     pub fn waiting(&self) -> usize {
         let state = self.queues.lock();
-        state.urgent.len() + state.normal.len()
+        state.urgent.len() + state.normal.len() + state.last.len()
     }
 
     /// Runs a job some time. The caller bounds how many wait, and must expect that a job is dropped
     /// unrun when the pool is.
     pub fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         self.queues.lock().normal.push_back(Box::new(job));
+        self.queues.changed.notify_one();
+    }
+
+    /// Runs a job before all that [`VerifyPool::spawn`] was given.
+    pub fn spawn_urgent(&self, job: impl FnOnce() + Send + 'static) {
+        self.queues.lock().urgent.push_back(Box::new(job));
+        self.queues.changed.notify_one();
+    }
+
+    /// Runs a job when there is nothing else to do.
+    pub fn spawn_last(&self, job: impl FnOnce() + Send + 'static) {
+        self.queues.lock().last.push_back(Box::new(job));
         self.queues.changed.notify_one();
     }
 
@@ -109,7 +122,8 @@ impl Drop for VerifyPool {
     fn drop(&mut self) {
         let mut state = self.queues.lock();
         state.is_closed = true;
-        let waiting = (std::mem::take(&mut state.urgent), std::mem::take(&mut state.normal));
+        let State { urgent, normal, last, .. } = &mut *state;
+        let waiting = [urgent, normal, last].map(std::mem::take);
         drop(state);
         drop(waiting);
         self.queues.changed.notify_all();
@@ -133,8 +147,9 @@ impl Queues {
                 if state.is_closed {
                     return;
                 }
-                let next = state.urgent.pop_front();
-                if let Some(job) = next.or_else(|| state.normal.pop_front()) {
+                let State { urgent, normal, last, .. } = &mut *state;
+                if let Some(job) = [urgent, normal, last].into_iter().find_map(VecDeque::pop_front)
+                {
                     break job;
                 }
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -224,6 +239,23 @@ mod tests {
         pool.spawn(|| panic!("one job"));
         pool.spawn(move || send.send(5).unwrap());
         assert_eq!(receive.recv(), Ok(5));
+    }
+
+    #[test]
+    fn jobs_run_in_the_order_of_their_urgency() {
+        let pool = VerifyPool::new(1).unwrap();
+        let (release, gate) = mpsc::channel::<()>();
+        let (send, receive) = mpsc::channel();
+        pool.spawn(move || gate.recv().unwrap());
+        let note = |number: u8| {
+            let send = send.clone();
+            move || send.send(number).unwrap()
+        };
+        pool.spawn_last(note(3));
+        pool.spawn(note(2));
+        pool.spawn_urgent(note(1));
+        release.send(()).unwrap();
+        assert_eq!([(); 3].map(|()| receive.recv().unwrap()), [1, 2, 3]);
     }
 
     #[test]

@@ -285,6 +285,11 @@ impl Mempool {
         entries.filter_map(|(rate, id)| Some((rate, self.graph.get(id)?.bytes()))).collect()
     }
 
+    /// Returns why a transaction was refused lately, if that still holds: it need not be fetched.
+    pub fn refusal(&self, txid: &TxId) -> Option<Reject> {
+        self.rejects.get(txid)
+    }
+
     /// First step for a transaction: what only the pool knows. Cheap.
     ///
     /// # Errors

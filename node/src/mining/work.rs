@@ -21,7 +21,18 @@ pub struct Templates {
     config: TemplateConfig,
     /// Oldest first.
     kept: VecDeque<Arc<WorkTemplate>>,
-    solved: HashSet<(SealHash, u64, MixHash)>,
+    solved: HashSet<Solution>,
+}
+
+/// A solution of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Solution {
+    /// Name of the work.
+    pub work: SealHash,
+    /// The nonce.
+    pub nonce: u64,
+    /// The mix.
+    pub mix_hash: MixHash,
 }
 
 /// Most solutions that are remembered, to tell a second submission of one from the first.
@@ -65,7 +76,7 @@ impl Templates {
         self.kept.push_back(template);
         while self.kept.len() > self.config.kept_templates.max(1) {
             if let Some(gone) = self.kept.pop_front() {
-                self.solved.retain(|(work, ..)| *work != gone.seal_hash());
+                self.solved.retain(|solution| solution.work != gone.seal_hash());
             }
         }
     }
@@ -80,26 +91,26 @@ impl Templates {
     ///
     /// # Errors
     /// Why the solution is not taken.
-    pub fn submit(
-        &mut self,
-        tip: BlockHash,
-        work: SealHash,
-        nonce: u64,
-        mix_hash: MixHash,
-    ) -> Result<Block, SubmitError> {
+    pub fn submit(&self, tip: BlockHash, solution: Solution) -> Result<Block, SubmitError> {
+        let Solution { work, nonce, mix_hash } = solution;
         let template = self.find(&work).ok_or(SubmitError::UnknownWork(work))?;
-        if self.solved.contains(&(work, nonce, mix_hash)) {
+        if self.solved.contains(&solution) {
             return Err(SubmitError::Duplicate);
         }
         if template.parent().hash != tip {
             return Err(SubmitError::Stale(work));
         }
-        let block = template.solve(nonce, mix_hash);
-        // Wrong solutions cost the chain a seal each, so somebody may send many.
+        Ok(template.solve(nonce, mix_hash))
+    }
+
+    /// The block of a solution was taken in. Not before: one that could not be judged may come again.
+    pub fn taken(&mut self, solution: Solution) {
+        if self.find(&solution.work).is_none() {
+            return;
+        }
         if self.solved.len() >= MAX_SOLUTIONS {
             self.solved.clear();
         }
-        self.solved.insert((work, nonce, mix_hash));
-        Ok(block)
+        self.solved.insert(solution);
     }
 }

@@ -94,7 +94,7 @@ pub struct PeerFacts {
 }
 
 impl PeerFacts {
-    /// Tells whether the peer understands our extensions: compact blocks, `feefilter`, and
+    /// Tells whether the peer understands our extensions: `feefilter`, and
     /// [`MAX_HEADERS_EXTENDED`](super::message::MAX_HEADERS_EXTENDED) headers in a message.
     pub const fn has_extensions(&self) -> bool {
         self.services.has(Services::EXTENSIONS)
@@ -141,7 +141,8 @@ pub enum PeerMessage {
     GetData(Vec<Inventory>),
     /// To be answered with an `inv` of the pool; comes at most once for each connection.
     MemPool,
-    /// A block as short ids; only from peers with our extensions.
+    /// A block as short ids; only from peers with our extensions. Nobody has to send it
+    /// (docs/extensions.md), and the node takes no notice of it.
     CompactBlock(CompactBlock),
     /// Asks for transactions of a compact block that we sent.
     GetBlockTransactions(TransactionsRequest),

@@ -223,7 +223,7 @@ impl Planner {
             while holders.len() >= MOST_HOLDERS {
                 let (gone, _) = holders.remove(0);
                 if let Some(peer) = self.peers.get_mut(&gone) {
-                    peer.in_flight.remove(hash);
+                    peer.release(hash);
                 }
             }
             holders.push((rescuer, now));
@@ -252,6 +252,13 @@ impl Planner {
             .map(|(id, _)| *id)
             .collect();
         for id in silent {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            if peer.view.is_manual {
+                // The operator wants it: others are asked, and it may show later what it has.
+                peer.forgive();
+                self.free_requests(id);
+                continue;
+            }
             actions.push(Action::Disconnect { peer: id, reason: "sync.no_blocks" });
             self.peer_gone(id);
         }

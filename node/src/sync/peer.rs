@@ -107,8 +107,14 @@ impl Peer {
 
     /// Notes that another peer brought a block that it was asked for as well.
     pub(super) fn was_beaten(&mut self, hash: &BlockHash) {
-        if self.in_flight.remove(hash).is_some() && self.late.len() < MOST_LATE {
+        if !self.in_flight.contains_key(hash) {
+            return;
+        }
+        if self.late.len() < MOST_LATE {
+            self.in_flight.remove(hash);
             self.late.insert(*hash);
+        } else {
+            self.release(hash);
         }
     }
 
@@ -124,8 +130,7 @@ impl Peer {
             return None;
         }
         self.is_stalled = false;
-        let owes = !self.in_flight.is_empty() || !self.late.is_empty();
-        self.silent_since = owes.then_some(now);
+        self.silent_since = self.owes().then_some(now);
         if let Some(asked) = asked {
             self.delivered(asked, now, settings);
         }
@@ -135,13 +140,37 @@ impl Peer {
     /// Takes a block off the list of what it owes because it said that it lacks it; tells whether it
     /// was on the list of what is on its way.
     pub(super) fn lacks(&mut self, hash: &BlockHash) -> bool {
-        let was_late = self.late.remove(hash);
+        let was_asked = self.in_flight.contains_key(hash);
+        self.release(hash);
+        was_asked
+    }
+
+    /// Takes a block off the list of what it owes: it is not waited for any more. Whoever owes nothing
+    /// is not silent.
+    pub(super) fn release(&mut self, hash: &BlockHash) {
         let was_asked = self.in_flight.remove(hash).is_some();
-        if self.in_flight.is_empty() && self.late.is_empty() && (was_late || was_asked) {
+        let was_late = self.late.remove(hash);
+        if (was_asked || was_late) && !self.owes() {
             self.silent_since = None;
             self.is_stalled = false;
         }
-        was_asked
+    }
+
+    /// Forgets all that it owes, although it brought nothing for long: it is asked for blocks again when
+    /// it has told of new ones.
+    pub(super) fn forgive(&mut self) {
+        self.in_flight.clear();
+        self.late.clear();
+        self.silent_since = None;
+        self.is_stalled = false;
+        self.limit = FEWEST_BLOCKS;
+        self.trusted_height = false;
+        self.best = None;
+    }
+
+    /// Tells whether it was asked for blocks that it has not sent.
+    pub(super) fn owes(&self) -> bool {
+        !self.in_flight.is_empty() || !self.late.is_empty()
     }
 
     /// Notes a delivered block.

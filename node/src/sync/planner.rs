@@ -75,13 +75,18 @@ impl Planner {
     /// A peer is gone; what was asked of it is free for others.
     pub fn peer_gone(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
+        self.free_requests(peer);
+        if self.leader.is_some_and(|leader| leader.peer == peer) {
+            self.leader = None;
+        }
+    }
+
+    /// What was asked of a peer is free for others.
+    pub(super) fn free_requests(&mut self, peer: PeerId) {
         self.requests.retain(|_, holders| {
             holders.retain(|(holder, _)| *holder != peer);
             !holders.is_empty()
         });
-        if self.leader.is_some_and(|leader| leader.peer == peer) {
-            self.leader = None;
-        }
     }
 
     /// Returns the number of peers.
@@ -179,6 +184,14 @@ impl Planner {
         }
     }
 
+    /// Headers of a peer were dropped unread because it sends more than is verified: ask it again, even
+    /// if that was the answer that is waited for.
+    pub fn headers_missed(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.headers = HeadersState::Due;
+        }
+    }
+
     /// A peer showed that it has a block, for example by its locator.
     ///
     /// # Errors
@@ -257,12 +270,10 @@ impl Planner {
     /// Blocks were found invalid or their branch was given up: they are not waited for any more.
     pub fn forget_blocks(&mut self, hashes: &[BlockHash]) {
         for hash in hashes {
-            for (holder, _) in self.requests.remove(hash).unwrap_or_default() {
-                if let Some(peer) = self.peers.get_mut(&holder) {
-                    peer.in_flight.remove(hash);
-                }
-            }
+            self.requests.remove(hash);
             for peer in self.peers.values_mut() {
+                // The bodies may come still, or never: nobody is blamed for either.
+                peer.release(hash);
                 if peer.best == Some(*hash) {
                     peer.best = None;
                 }
@@ -296,6 +307,7 @@ impl Planner {
     pub(super) fn assert_consistent(&self) {
         for (id, peer) in &self.peers {
             assert!(peer.in_flight.len() <= self.settings.peer_blocks + 16, "{id}");
+            assert_eq!(peer.silent_since.is_some(), peer.owes(), "{id}");
             for hash in peer.in_flight.keys() {
                 let holders = self.requests.get(hash).expect("a block in flight is a request");
                 assert!(holders.iter().any(|(holder, _)| holder == id));

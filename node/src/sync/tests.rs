@@ -160,6 +160,19 @@ fn an_invalid_block_in_the_heaviest_branch() {
 }
 
 #[test]
+fn a_peer_that_the_operator_named_stays_even_if_it_sends_no_blocks() {
+    let genesis = Sim::genesis();
+    let chain = genesis.clone().grow(1_000, 1);
+    let mut sim = Sim::new(&genesis);
+    let manual = Script { no_blocks: true, is_manual: true, ..Script::honest(&chain) };
+    sim.connect(manual);
+    sim.connect(Script::honest(&chain));
+    sim.run_until(2 * MINUTE, reaches(1_000));
+    sim.run_for(2 * MINUTE);
+    assert!(sim.dropped.is_empty(), "{:?}", sim.dropped);
+}
+
+#[test]
 fn withheld_blocks_of_a_heavier_branch_do_not_stop_us() {
     let genesis = Sim::genesis();
     let common = genesis.clone().grow(500, 1);

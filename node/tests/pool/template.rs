@@ -7,15 +7,15 @@ use mvs_consensus::params::Fork;
 use mvs_consensus::subsidy::block_subsidy;
 use mvs_node::mempool::{FeeRate, MempoolConfig};
 use mvs_node::mining::{
-    MAX_COINBASE_DATA_BYTES, Payout, SubmitError, TemplateConfig, TemplateError, Templates,
-    WorkTemplate,
+    MAX_COINBASE_DATA_BYTES, Payout, Solution, SubmitError, TemplateConfig, TemplateError,
+    Templates, WorkTemplate,
 };
 use mvs_primitives::amount::{Amount, AssetAmount};
 use mvs_primitives::attachment::{CertStatus, CertType, Payload};
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::Encode;
 use mvs_primitives::hash::{BlockHash, MixHash, SealHash, TxId};
-use mvs_primitives::header::BlockVersion;
+use mvs_primitives::header::{BlockVersion, Header};
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::output::Output;
 use mvs_primitives::script::Script;
@@ -291,18 +291,22 @@ fn solutions_are_taken_for_recent_work_on_the_tip_once() {
     }
     let tip = world.chain.tip().hash;
     let mix = MixHash::from_bytes([4; 32]);
-    assert_eq!(templates.submit(tip, work[0], 1, mix), Err(SubmitError::UnknownWork(work[0])));
-    let block = templates.submit(tip, work[1], 7, mix).unwrap();
+    let solution = |work, nonce| Solution { work, nonce, mix_hash: mix };
+    assert_eq!(templates.submit(tip, solution(work[0], 1)), Err(SubmitError::UnknownWork(work[0])));
+    let block = templates.submit(tip, solution(work[1], 7)).unwrap();
     assert_eq!((block.header.nonce, block.header.mix_hash), (7, mix));
     assert_eq!(block.header.seal_hash(), work[1]);
-    assert_eq!(templates.submit(tip, work[1], 7, mix), Err(SubmitError::Duplicate));
-    assert!(templates.submit(tip, work[1], 8, mix).is_ok());
-    assert!(templates.submit(tip, work[3], 7, mix).is_ok());
+    // Its block was not taken in, so it may come again; afterwards not.
+    assert!(templates.submit(tip, solution(work[1], 7)).is_ok());
+    templates.taken(solution(work[1], 7));
+    assert_eq!(templates.submit(tip, solution(work[1], 7)), Err(SubmitError::Duplicate));
+    assert!(templates.submit(tip, solution(work[1], 8)).is_ok());
+    assert!(templates.submit(tip, solution(work[3], 7)).is_ok());
     let nothing = SealHash::from_bytes([0; 32]);
-    assert_eq!(templates.submit(tip, nothing, 7, mix).unwrap_err().code(), "work.unknown");
+    assert_eq!(templates.submit(tip, solution(nothing, 7)).unwrap_err().code(), "work.unknown");
     world.mine_empty(1);
     let tip = world.chain.tip().hash;
-    assert_eq!(templates.submit(tip, work[3], 9, mix).unwrap_err().code(), "work.stale");
+    assert_eq!(templates.submit(tip, solution(work[3], 9)).unwrap_err().code(), "work.stale");
 }
 
 #[test]
@@ -315,8 +319,9 @@ fn a_real_solution_becomes_the_tip() {
     let mut header = work.header().clone();
     seal_header(&mut header, world.chain.caches());
     let tip = world.chain.tip().hash;
-    let block: Block =
-        templates.submit(tip, work.seal_hash(), header.nonce, header.mix_hash).unwrap();
+    let Header { nonce, mix_hash, .. } = header;
+    let solution = Solution { work: work.seal_hash(), nonce, mix_hash };
+    let block: Block = templates.submit(tip, solution).unwrap();
     let outcome = world.append(&block.to_bytes());
     assert_eq!(outcome.confirmed.len(), 1);
     assert_eq!(world.chain.tip().hash, header.hash());

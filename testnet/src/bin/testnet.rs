@@ -53,6 +53,8 @@ enum Bench {
     },
     /// Sync of the recorded chain, against the first node: speed, processor, memory, disk.
     Reference,
+    /// Verification of headers in batches, against one at a time, on one core.
+    Headers,
     /// How much later the second of two nodes announces a block.
     Relay {
         /// Blocks to relay.
@@ -74,13 +76,14 @@ enum Bench {
 }
 
 fn measure(bench: &Bench) -> Result<()> {
-    let program = node::program()?.context("this tree has no mvs-node program yet")?;
+    let program = || node::program()?.context("this tree has no mvs-node program yet");
     let figures = match bench {
-        Bench::Sync { chain } => bench::sync(&program, chain.as_deref())?,
-        Bench::Reference => bench::reference(&program)?,
-        Bench::Relay { blocks } => bench::relay(&program, *blocks)?,
-        Bench::Reorganisation { depth } => bench::reorganisation(&program, *depth)?,
-        Bench::Idle { secs } => bench::idle(&program, Duration::from_secs(*secs))?,
+        Bench::Sync { chain } => bench::sync(&program()?, chain.as_deref())?,
+        Bench::Reference => bench::reference(&program()?)?,
+        Bench::Headers => bench::headers()?,
+        Bench::Relay { blocks } => bench::relay(&program()?, *blocks)?,
+        Bench::Reorganisation { depth } => bench::reorganisation(&program()?, *depth)?,
+        Bench::Idle { secs } => bench::idle(&program()?, Duration::from_secs(*secs))?,
     };
     figures.iter().for_each(|figure| println!("{figure}"));
     Ok(())

@@ -1,17 +1,48 @@
 //! Reading everything, and building the index anew.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::codec::{BlockRecord, position_of, spent_in, walk_entries};
+use super::codec::{BlockRecord, offset_of, position_of, segment_of, spent_in, walk_entries};
 use super::find::read_coin;
 use super::head::{self, HeadFile};
 use super::live::{self, LiveEditor};
 use super::log::{record_at, record_must_be};
 use super::types::{CoinDigest, Key};
 use super::{Engine, EngineError};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk, Lines};
+use crate::layout::live::UNIT_BYTES;
 use crate::layout::{record, segment};
+
+/// Positions of coins, one bit for 16 bytes of log as in the live maps: no two entries share one.
+#[derive(Default)]
+struct Positions {
+    segments: BTreeMap<u16, Vec<u64>>,
+}
+
+impl Positions {
+    /// Word of a segment's bits, and the bit in it.
+    fn place(position: u64) -> (usize, u64) {
+        let unit = offset_of(position) / UNIT_BYTES;
+        (unit as usize / 64, 1 << (unit % 64)) // below 2^22
+    }
+
+    /// Adds a position; whether it is in the log and was not there before.
+    fn insert(&mut self, position: u64) -> bool {
+        let (word, bit) = Self::place(position);
+        let bits = self.segments.get_mut(&segment_of(position));
+        let Some(word) = bits.and_then(|bits| bits.get_mut(word)) else { return false };
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    fn contains(&self, position: u64) -> bool {
+        let (word, bit) = Self::place(position);
+        let bits = self.segments.get(&segment_of(position));
+        bits.and_then(|bits| bits.get(word)).is_some_and(|word| word & bit != 0)
+    }
+}
 
 /// What is done with a coin's key and value.
 pub type VisitCoin<'a> = dyn FnMut(&Key, &[u8]) -> Result<(), EngineError> + 'a;
@@ -34,6 +65,9 @@ impl<D: Disk> Engine<D> {
     /// Bytes that hold nothing are not looked at: space taken ahead behind the last record of a segment.
     /// `progress` hears bytes done and bytes in all.
     ///
+    /// First all is read without the mappings: where the disk does not give bytes back, a mapping ends the process. If
+    /// there is such a place, nothing else is looked at.
+    ///
     /// # Errors
     /// [`EngineError::Io`] when the disk itself fails.
     pub fn check(
@@ -45,6 +79,9 @@ impl<D: Disk> Engine<D> {
         let used: u64 = self.books.values().map(|book| u64::from(book.used)).sum();
         let all = index_bytes + used;
         progress(0, all);
+        if self.probe(found) {
+            return Ok(());
+        }
         for generation in [self.generation, self.generation + 1] {
             // The older one may be on its way to becoming the newer.
             if generation > self.generation && self.running.is_some() {
@@ -57,13 +94,18 @@ impl<D: Disk> Engine<D> {
                 Err(error) => pass_on(error, found)?,
             }
         }
+        if let Some(error) = self.mark.check(self.durable)? {
+            found(error);
+        }
         self.shared.index.check(found)?;
         let mut done = index_bytes;
         progress(done, all);
         let mut needed = self.check_coins(found)?;
         for at in &self.ring {
             match self.spent_by(*at) {
-                Ok(positions) => needed.extend(positions),
+                Ok(positions) => positions.into_iter().for_each(|at| {
+                    needed.insert(at);
+                }),
                 Err(error) => pass_on(error, found)?,
             }
         }
@@ -86,14 +128,41 @@ impl<D: Disk> Engine<D> {
         Ok(())
     }
 
+    /// Whether something cannot be read; `found` hears of each file of which that is so.
+    fn probe(&self, found: &mut dyn FnMut(EngineError)) -> bool {
+        let mut any = false;
+        self.shared.index.probe(&mut |error| {
+            any = true;
+            found(error);
+        });
+        for book in self.books.values() {
+            let Some(segment) = self.log.segments.get(book.number) else { continue };
+            if let Err(place) = segment.file.probe(book.used.into()) {
+                any = true;
+                found(EngineError::unreadable(&segment.name, &place));
+            }
+            if let Err(place) = segment.live.probe() {
+                any = true;
+                let name = super::log::Segment::<D>::live_name(segment.number);
+                found(EngineError::unreadable(&name, &place));
+            }
+        }
+        any
+    }
+
     /// Reads each coin of the index and compares the sums with the tip's; all positions.
-    fn check_coins(&self, found: &mut dyn FnMut(EngineError)) -> Result<HashSet<u64>, EngineError> {
-        let mut positions = HashSet::new();
+    fn check_coins(&self, found: &mut dyn FnMut(EngineError)) -> Result<Positions, EngineError> {
+        let mut positions = Positions::default();
+        for book in self.books.values() {
+            let units = (book.used / UNIT_BYTES) as usize + 1; // below 2^22
+            positions.segments.insert(book.number, vec![0; units.div_ceil(64)]);
+        }
+        let mut coins = 0_u64;
         let mut digest = CoinDigest::EMPTY;
         let mut damaged = false;
         let shift = self.shared.index.hash_shift();
         let walked = self.shared.index.for_each(&mut |hash, position| {
-            positions.insert(position);
+            coins += u64::from(positions.insert(position));
             match read_coin(&self.log.segments, position) {
                 Ok(coin) => {
                     digest = digest.plus(coin.digest);
@@ -117,7 +186,7 @@ impl<D: Disk> Engine<D> {
             }
         }
         let tip = self.tip.unwrap_or_default();
-        if !damaged && (digest, positions.len() as u64) != (tip.digest, tip.coins) {
+        if !damaged && (digest, coins) != (tip.digest, tip.coins) {
             found(EngineError::Corrupt {
                 file: "index".into(),
                 offset: 0,
@@ -129,8 +198,8 @@ impl<D: Disk> Engine<D> {
 
     fn no_coin(position: u64) -> EngineError {
         EngineError::Corrupt {
-            file: super::log::Segment::<D>::log_name(super::codec::segment_of(position)),
-            offset: u64::from(super::codec::offset_of(position)),
+            file: super::log::Segment::<D>::log_name(segment_of(position)),
+            offset: u64::from(offset_of(position)),
             what: "coin of another key than the index says",
         }
     }
@@ -149,7 +218,7 @@ impl<D: Disk> Engine<D> {
         segment: &Arc<super::log::Segment<D>>,
         used: u32,
         cursor: u32,
-        needed: &HashSet<u64>,
+        needed: &Positions,
     ) -> Result<u32, EngineError> {
         let mut live = LiveEditor::new();
         let mut at = segment::HEADER_BYTES as u32;
@@ -162,7 +231,7 @@ impl<D: Disk> Engine<D> {
                     let bit = live.get(segment, entry.at)?;
                     bits += u32::from(bit);
                     let position = position_of(segment.number, entry.at);
-                    let right = if at < cursor { !bit } else { bit == needed.contains(&position) };
+                    let right = if at < cursor { !bit } else { bit == needed.contains(position) };
                     if right {
                         Ok(())
                     } else {

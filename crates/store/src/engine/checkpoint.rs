@@ -1,7 +1,7 @@
 //! Checkpoints: a moment to which the tables on disk have caught up.
 
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
 
 use super::head::{self, HeadBody};
 use super::log::{LIVE_FOLDER, Segment};
@@ -9,10 +9,28 @@ use super::table::TableState;
 use super::{Engine, EngineError, SyncJob};
 use crate::backing::{Disk, Lines};
 
+/// How a checkpoint ended.
+type Outcome = Result<(), EngineError>;
+
+/// Starts work in a thread of its own; where the system has no thread left, does it here.
+fn start(thread: Builder, work: SyncJob) -> (Option<JoinHandle<Outcome>>, Option<Outcome>) {
+    // A thread that does not start takes its closure with it.
+    let work = Arc::new(Mutex::new(Some(work)));
+    let its = Arc::clone(&work);
+    let run = |work: &Mutex<Option<SyncJob>>| {
+        let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        work.map_or(Err(EngineError::Poisoned), |work| work())
+    };
+    match thread.spawn(move || run(&its)) {
+        Ok(handle) => (Some(handle), None),
+        Err(_) => (None, Some(run(&work))),
+    }
+}
+
 /// A checkpoint under way.
 pub(super) struct Running {
-    handle: Option<JoinHandle<Result<(), EngineError>>>,
-    done: Option<Result<(), EngineError>>,
+    handle: Option<JoinHandle<Outcome>>,
+    done: Option<Outcome>,
     generation: u64,
     index: TableState,
     /// Segments that it no longer names.
@@ -34,7 +52,7 @@ impl<D: Disk> Engine<D> {
         let doomed: u64 = self.doomed().map(|book| u64::from(book.used)).sum();
         self.running.is_none()
             && (self.since_checkpoint >= self.options.checkpoint_bytes
-                || doomed >= self.options.checkpoint_bytes / 2)
+                || doomed >= self.options.checkpoint_bytes / 4)
     }
 
     /// Starts a checkpoint as of the present tip and returns at once; with
@@ -93,6 +111,7 @@ impl<D: Disk> Engine<D> {
         self.wait_checkpoint()?;
         self.writable()?;
         let index_sync = self.shared.index.sync_job();
+        let mark_sync = self.mark.sync_job();
         let index = self.shared.index.state();
         let doomed: Vec<u16> = self.doomed().map(|book| book.number).collect();
         let body = HeadBody {
@@ -123,23 +142,24 @@ impl<D: Disk> Engine<D> {
         let (disk, network) = (self.disk.clone(), self.options.network_id);
         let work = move || {
             index_sync()?;
+            mark_sync()?;
             for segment in segments.iter() {
                 segment.live.sync().map_err(|e| {
                     EngineError::io("sync", &Segment::<D>::live_name(segment.number), e)
                 })?;
             }
+            mark_sync()?;
             disk.sync_folder(LIVE_FOLDER).map_err(|e| EngineError::io("sync", LIVE_FOLDER, e))?;
             also_sync()?;
             head::write(&disk, network, generation, &body)
         };
-        let bytes = std::mem::take(&mut self.since_checkpoint);
-        let (mut handle, mut done) = (None, None);
-        if self.options.background {
-            let spawned = std::thread::Builder::new().name("store-checkpoint".into()).spawn(work);
-            handle = Some(spawned.map_err(|e| EngineError::io("start", "checkpoint", e))?);
+        let (handle, done) = if self.options.background {
+            let thread = Builder::new().name("store-checkpoint".into());
+            start(thread, Box::new(work))
         } else {
-            done = Some(work());
-        }
+            (None, Some(work()))
+        };
+        let bytes = std::mem::take(&mut self.since_checkpoint);
         self.running = Some(Running { handle, done, generation, index, doomed, bytes });
         Ok(())
     }
@@ -169,5 +189,35 @@ impl<D: Disk> Engine<D> {
         // Snapshots taken from now on do not hold what is gone.
         self.shared.published().segments = Arc::clone(&self.log.segments);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_done_here_where_no_thread_starts() {
+        let done_by = |thread: Builder| {
+            let by = Arc::new(Mutex::new(None));
+            let its = Arc::clone(&by);
+            let work = move || {
+                *its.lock().unwrap() = Some(std::thread::current().id());
+                Ok(())
+            };
+            let (handle, done) = start(thread, Box::new(work));
+            let threaded = handle.is_some();
+            handle.map_or_else(|| done.unwrap(), |handle| handle.join().unwrap()).unwrap();
+            let by = by.lock().unwrap().unwrap();
+            assert_eq!(threaded, by != std::thread::current().id());
+            threaded
+        };
+        assert!(done_by(Builder::new()));
+        if cfg!(miri) {
+            eprintln!("SKIPPED under Miri: its threads always start");
+            return;
+        }
+        // No address space holds such a stack.
+        assert!(!done_by(Builder::new().stack_size(1 << 60)));
     }
 }

@@ -12,12 +12,13 @@ use super::codec::{
     BlockRecord, Entry, EntryWriter, MoveRecord, cold_entries, position_of, walk_entries,
 };
 use super::commit::Moved;
+use super::find::Groups;
 use super::head::{Limbo, SegmentEntry};
 use super::live::LiveEditor;
 use super::log::{LogKind, Segment, record_at};
 use super::overlay::Change;
 use super::{Engine, EngineError};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::layout::{cold, record, segment};
 
 /// A segment with more than this share (in percent) still needed is not worth moving.
@@ -144,6 +145,7 @@ impl<D: Disk> Batch<'_, D> {
         };
         let from = victim.cursor.max(segment::HEADER_BYTES as u32);
         let mut at = from;
+        segment.file.will_need(from.into(), STEP_BYTES.into());
         let mut views = Vec::new();
         while at < victim.used && at - from < STEP_BYTES && *budget > 0 {
             let Some((header, view)) = record_at(&segment, at)? else {
@@ -175,22 +177,26 @@ impl<D: Disk> Batch<'_, D> {
 
     /// Finds out which coins are live in the state inside the batch.
     fn tell_live(&self, moving: &mut [Moving<'_>], number: u16) -> Result<(), EngineError> {
-        const AHEAD: usize = 24;
         let index = &self.index;
-        for i in 0..moving.len() {
-            if let Some(next) = moving.get(i + AHEAD) {
-                index.prefetch(next.hash);
+        for group in Groups::of(moving.len()) {
+            let next = &moving[group.next];
+            self.overlay.touch(next.iter().map(|coin| coin.hash));
+            next.iter().for_each(|coin| index.prefetch(coin.hash));
+            for coin in &mut moving[group.now] {
+                let position = position_of(number, coin.entry.at);
+                let change = self.overlay.of(coin.hash).find(|change| {
+                    matches!(*change, Change::Present(at) | Change::Absent(at) if at == position)
+                });
+                coin.live = match change {
+                    Some(Change::Present(_)) => true,
+                    Some(Change::Absent(_)) => false,
+                    None => {
+                        let mut is_there = false;
+                        index.for_each_candidate(coin.hash, |at| is_there |= at == position)?;
+                        is_there
+                    }
+                };
             }
-            let Some(coin) = moving.get_mut(i) else { continue };
-            let position = position_of(number, coin.entry.at);
-            let change = self.overlay.of(coin.hash).find(|change| {
-                matches!(*change, Change::Present(at) | Change::Absent(at) if at == position)
-            });
-            coin.live = match change {
-                Some(Change::Present(_)) => true,
-                Some(Change::Absent(_)) => false,
-                None => index.candidates(coin.hash)?.iter().any(|at| at == position),
-            };
         }
         Ok(())
     }
@@ -245,19 +251,23 @@ impl<D: Disk> Batch<'_, D> {
         }
         let mut new = Vec::with_capacity(places.len());
         let mut next = places.iter();
-        for coin in moving.iter().filter(|coin| coin.live) {
-            let place = next.next().copied().unwrap_or(0);
-            let position = position_of(victim, coin.entry.at);
-            let to = at + u64::from(place);
-            // Not in the overlay means in the index: `tell_live` has looked.
-            if !(self.overlay.take(coin.hash, position, true) && self.overlay.add(coin.hash, to)) {
-                return Err(EngineError::Corrupt {
-                    file: Segment::<D>::log_name(victim),
-                    offset: u64::from(coin.entry.at),
-                    what: "a coin on the move",
-                });
+        for group in Groups::of(moving.len()) {
+            self.overlay.touch(moving[group.next].iter().map(|coin| coin.hash));
+            for coin in moving[group.now].iter().filter(|coin| coin.live) {
+                let place = next.next().copied().unwrap_or(0);
+                let position = position_of(victim, coin.entry.at);
+                let to = at + u64::from(place);
+                // Not in the overlay means in the index: `tell_live` has looked.
+                let taken = self.overlay.take(coin.hash, position, true);
+                if !(taken && self.overlay.add(coin.hash, to)) {
+                    return Err(EngineError::Corrupt {
+                        file: Segment::<D>::log_name(victim),
+                        offset: u64::from(coin.entry.at),
+                        what: "a coin on the move",
+                    });
+                }
+                new.push(to);
             }
-            new.push(to);
         }
         let moved = MoveRecord {
             victim,

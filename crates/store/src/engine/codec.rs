@@ -511,25 +511,40 @@ pub(super) fn cold_entries(bytes: &[u8]) -> Option<(&[u8], u32)> {
     bytes.get(cold::AT_LIST..).map(|list| (list, cold::AT_LIST as u32))
 }
 
-/// Writes a commit record without its header.
-pub(super) fn write_commit(out: &mut Vec<u8>, records: u32, floor: Option<u32>) {
-    out.clear();
-    out.resize(commit::BYTES, 0);
-    put_at(out, commit::AT_RECORDS, &records.to_le_bytes());
-    let floor = floor.map_or(0, |height| u64::from(height) + 1);
-    put_at(out, commit::AT_FLOOR, &floor.to_le_bytes());
+/// A commit record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CommitRecord {
+    /// Records before it in the batch.
+    pub(super) records: u32,
+    /// The greatest height that can no longer be undone after the batch.
+    pub(super) floor: Option<u32>,
+    /// Number of the last batch that was durable when it was written.
+    pub(super) durable: u64,
 }
 
-/// Number of records and undo floor of a commit record.
-pub(super) fn read_commit(bytes: &[u8]) -> Option<(u32, Option<u32>)> {
-    if bytes.len() != commit::BYTES {
-        return None;
+impl CommitRecord {
+    /// Writes the record without its header.
+    pub(super) fn to_disk(self, out: &mut Vec<u8>) {
+        out.clear();
+        out.resize(commit::BYTES, 0);
+        put_at(out, commit::AT_RECORDS, &self.records.to_le_bytes());
+        let floor = self.floor.map_or(0, |height| u64::from(height) + 1);
+        put_at(out, commit::AT_FLOOR, &floor.to_le_bytes());
+        put_at(out, commit::AT_DURABLE, &self.durable.to_le_bytes());
     }
-    let floor = match u64_at(bytes, commit::AT_FLOOR) {
-        0 => None,
-        next => Some(u32::try_from(next - 1).ok()?),
-    };
-    Some((u32_at(bytes, commit::AT_RECORDS), floor))
+
+    /// Reads the bytes of a whole record, whose checksum has been checked.
+    pub(super) fn from_disk(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != commit::BYTES {
+            return None;
+        }
+        let floor = match u64_at(bytes, commit::AT_FLOOR) {
+            0 => None,
+            next => Some(u32::try_from(next - 1).ok()?),
+        };
+        let records = u32_at(bytes, commit::AT_RECORDS);
+        Some(Self { records, floor, durable: u64_at(bytes, commit::AT_DURABLE) })
+    }
 }
 
 #[cfg(test)]

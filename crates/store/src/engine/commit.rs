@@ -12,7 +12,7 @@ use super::overlay::Overlay;
 use super::table::Touched;
 use super::types::Tip;
 use super::{Engine, EngineError};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::layout::record;
 
 /// A finished move of cleaning, not yet in the live maps.
@@ -50,11 +50,15 @@ impl<D: Disk> Batch<'_, D> {
             (expiring > 0).then(|| tip.height.checked_sub(left)).flatten()
         });
         let floor = self.engine.floor.max(below);
+        self.check_expiring(expiring)?;
+        // Segments that a checkpoint finished since the batch began no longer names go before more are written.
+        self.engine.poll_checkpoint()?;
         let moves = self.clean()?;
         let more = self.check_added()?;
         self.engine.shared.index.reserve(&more)?;
         let mut buf = std::mem::take(&mut self.buf);
-        codec::write_commit(&mut buf, self.records, floor);
+        let durable = self.engine.durable;
+        codec::CommitRecord { records: self.records, floor, durable }.to_disk(&mut buf);
         let note = Note { segment: 0, end: 0, entries: 0, entry_bytes: 0, heights: 0 };
         self.write(&mut buf, record::KIND_COMMIT, note)?;
         drop(buf);
@@ -70,6 +74,25 @@ impl<D: Disk> Batch<'_, D> {
         Ok(self.tip)
     }
 
+    /// Reads the block records that the batch pushes out of reach of undoing. They are old, so they may have to come
+    /// from the disk; and what is damaged is better met now than when the batch is durable.
+    fn check_expiring(&self, expiring: usize) -> Result<(), EngineError> {
+        /// About the length of a full block's record.
+        const RECORD_BYTES: u64 = 512 << 10;
+        let segments = &self.engine.log.segments;
+        let kept = self.engine.ring.iter().take(self.kept);
+        let expiring = || kept.clone().chain(&self.added).take(expiring).copied();
+        for at in expiring() {
+            if let Some(segment) = segments.get(segment_of(at)) {
+                segment.file.will_need(offset_of(at).into(), RECORD_BYTES);
+            }
+        }
+        for at in expiring() {
+            record_must_be(segments, at, record::KIND_BLOCK)?;
+        }
+        Ok(())
+    }
+
     fn sync(&mut self, bodies: &[&D::File]) -> Result<(), EngineError> {
         let synced = self.engine.log.sync(bodies);
         if synced.is_err() {
@@ -77,8 +100,15 @@ impl<D: Disk> Batch<'_, D> {
             // stay as they are until then.
             self.engine.shared.poison();
             self.done = true;
+            return synced;
         }
-        synced
+        self.engine.durable = self.id;
+        let marked = self.engine.mark.set(self.id);
+        if marked.is_err() {
+            self.engine.shared.poison();
+            self.done = true;
+        }
+        marked
     }
 
     /// Looks whether the index holds a coin that the batch adds, in the index's order; for each

@@ -132,6 +132,18 @@ impl EngineError {
         }
     }
 
+    /// What [`EngineError::Corrupt`] says of a sector that the disk does not give back.
+    pub(crate) const UNREADABLE: &'static str = "the disk does not give it back";
+
+    /// Damage that shows when the disk is asked.
+    pub(crate) fn unreadable(file: &str, place: &crate::backing::Unreadable) -> Self {
+        Self::Corrupt { file: file.to_owned(), offset: place.offset, what: Self::UNREADABLE }
+    }
+
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Corrupt { what, .. } if *what == Self::UNREADABLE)
+    }
+
     /// Turns an error of the disk into one that names the file; a full disk is told apart.
     ///
     /// Not so for a sync: what it could not write is lost, whatever the reason, and the next sync would

@@ -22,7 +22,8 @@ const GROUP: usize = 32;
 
 /// Look-ups are sorted in lots of at most 2 to this power: what 64 bits have left beside a position.
 const LOT_BITS: u32 = 22;
-const LOT: usize = 1 << LOT_BITS;
+/// Small in tests, so that there are several.
+const LOT: usize = if cfg!(test) { 128 } else { 1 << LOT_BITS };
 
 /// The store's random numbers: attackers choose transaction ids, but do not know these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,20 +212,22 @@ impl Pace {
     }
 }
 
-/// Asks the system for the pages of coins in an order.
+/// Asks the system for the pages of coins in an order: each from where its txid likely is to where most
+/// coins have ended.
 #[cold]
 fn will_need_coins<D: Disk>(segments: &SegmentSet<D>, order: &[u64]) {
     const PAGE: u64 = 4096;
     let mut asked = None;
     for place in order {
         let position = place >> LOT_BITS;
-        let page = (segment_of(position), u64::from(offset_of(position)) / PAGE);
-        if asked == Some(page) {
-            continue;
-        }
-        asked = Some(page);
-        if let Some(segment) = segments.get(page.0) {
-            segment.file.will_need(page.1 * PAGE, PAGE);
+        let (number, offset) = (segment_of(position), u64::from(offset_of(position)));
+        let Some(segment) = segments.get(number) else { continue };
+        for page in [offset.saturating_sub(36) / PAGE, (offset + 128) / PAGE] {
+            // In ascending order, so what was asked for last is all that could be asked for twice.
+            if asked < Some((number, page)) {
+                asked = Some((number, page));
+                segment.file.will_need(page * PAGE, PAGE);
+            }
         }
     }
 }
@@ -310,9 +313,7 @@ fn sort_by_position(pending: &[Pending], order: &mut Vec<u64>) {
     order.clear();
     let found = (0_u64..).zip(pending).filter(|(_, step)| step.position != 0 || step.several);
     order.extend(found.map(|(number, step)| step.position << LOT_BITS | number));
-    if order.len() > GROUP {
-        order.sort_unstable();
-    }
+    order.sort_unstable();
 }
 
 /// A place to look coins up: the index, the log, and what a batch has changed.

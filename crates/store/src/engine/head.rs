@@ -247,12 +247,34 @@ pub(super) fn write<D: Disk>(
     disk.sync_folder("").map_err(|e| EngineError::io("sync", "", e))
 }
 
-/// Makes durable a checkpoint that was read.
+/// Makes durable a checkpoint that was read, by writing its bytes over themselves: the process that wrote it may have
+/// died before it synced them, or the sync failed and the system takes them for written.
 pub(super) fn make_durable<D: Disk>(disk: &D, generation: u64) -> Result<(), EngineError> {
     let name = name(generation);
     let file = disk.open(name, 0).map_err(|e| EngineError::io("open", name, e))?;
+    rewrite(&file, name, 0, file.len())?;
     file.sync().map_err(|e| EngineError::io("sync", name, e))?;
     disk.sync_folder("").map_err(|e| EngineError::io("sync", "", e))
+}
+
+/// Writes bytes over themselves, so that the next sync writes them to the disk whatever the system thinks of
+/// them. A cut meanwhile does no harm: each sector holds what it held.
+pub(crate) fn rewrite<F: Backing>(
+    file: &F,
+    name: &str,
+    offset: u64,
+    bytes: u64,
+) -> Result<(), EngineError> {
+    const CHUNK: u64 = 1 << 20;
+    let mut buf = Vec::new();
+    let end = offset.saturating_add(bytes);
+    for at in (offset..end).step_by(CHUNK as usize) {
+        // At most a chunk.
+        buf.resize((end - at).min(CHUNK) as usize, 0);
+        file.read(at, &mut buf).map_err(|e| EngineError::io("read", name, e))?;
+        file.write(at, &buf).map_err(|e| EngineError::io("write", name, e))?;
+    }
+    Ok(())
 }
 
 /// What a file of a checkpoint turned out to be.
@@ -309,7 +331,8 @@ pub(super) fn read<D: Disk>(
     let Some(len) = usize::try_from(body_bytes).ok().filter(|_| fits) else {
         return damaged(start, "length of a checkpoint");
     };
-    let body = file.view(start, len).map_err(|e| EngineError::io("read", name, e))?;
+    let mut body = vec![0; len];
+    file.read(start, &mut body).map_err(|e| EngineError::io("read", name, e))?;
     if xxh3_64(&body) != checksum {
         return damaged(start, "body of a checkpoint");
     }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::EngineError;
 use super::log::Segment;
-use crate::backing::{Disk, Line, Lines};
+use crate::backing::{Backing, Disk, Line, Lines};
 use crate::layout::live::{FIRST_BIT, LINE_BITS, UNIT_BYTES};
 
 const CHECKSUM_MASK: u64 = 0xffff_ffff;
@@ -68,13 +68,67 @@ fn load<D: Disk>(segment: &Segment<D>, number: u64) -> Result<Line, EngineError>
     Ok(bare)
 }
 
-/// Bits set in a map.
-pub(super) fn count<D: Disk>(segment: &Segment<D>) -> Result<u32, EngineError> {
+/// What a map shows of a batch that is not in the log.
+pub(super) const LEARNT: &str = "it knows of a batch that is not in the log";
+
+/// Bits set in the map of a segment that is used up to an offset. A bit behind that is
+/// [`EngineError::Corrupt`].
+///
+/// Read without the mapping first: also the opening of a store that was closed cleanly counts, and a sector that
+/// cannot be read must not end the process before `check` can name it.
+pub(super) fn count<D: Disk>(segment: &Segment<D>, used: u32) -> Result<u32, EngineError> {
+    let name = || Segment::<D>::live_name(segment.number);
+    segment.live.probe().map_err(|place| EngineError::unreadable(&name(), &place))?;
+    let units = u64::from(used.div_ceil(UNIT_BYTES));
     let mut bits = 0;
     for number in 0..segment.live.lines() {
-        bits += load(segment, number)?.iter().map(|word| word.count_ones()).sum::<u32>();
+        let first = number * u64::from(LINE_BITS);
+        // Below 512, so is every shift.
+        let end = u64::from(FIRST_BIT) + units.saturating_sub(first).min(u64::from(LINE_BITS));
+        for (word, before) in load(segment, number)?.into_iter().zip((0..).step_by(64)) {
+            let allowed = end.saturating_sub(before).min(64);
+            if allowed < 64 && word >> allowed != 0 {
+                let (file, offset) = (name(), number * 64);
+                return Err(EngineError::Corrupt { file, offset, what: LEARNT });
+            }
+            bits += word.count_ones();
+        }
     }
     Ok(bits)
+}
+
+/// Offset of the last entry for which the map of a segment that no checkpoint knows has a bit set, if it has any.
+/// Lines that are not whole have none: such a map is made anew when its segment is opened.
+pub(super) fn last_bit<D: Disk>(disk: &D, salt: u64, segment: u16) -> Option<u32> {
+    const LINES: usize = 64;
+    let file = disk.open(&Segment::<D>::live_name(segment), 0).ok()?;
+    let lines = usize::try_from(file.len() / 64).ok()?;
+    let mut bytes = [0; 64 * LINES];
+    for first in (0..lines).step_by(LINES).rev() {
+        let count = LINES.min(lines - first);
+        let chunk = bytes.get_mut(..64 * count)?;
+        file.read(first as u64 * 64, chunk).ok()?;
+        for at in (0..count).rev() {
+            let number = (first + at) as u64;
+            let bytes = chunk.get(64 * at..64 * (at + 1))?;
+            if bytes.get(4..)? == [0; 60] {
+                continue;
+            }
+            let mut line: Line = [0; 8];
+            for (word, bytes) in line.iter_mut().zip(bytes.chunks_exact(8)) {
+                *word = super::bytes::u64_at(bytes, 0);
+            }
+            if sealed(salt, segment, number, line) != line {
+                continue;
+            }
+            line[0] &= !CHECKSUM_MASK;
+            let words = line.iter().zip((0..).step_by(64)).filter(|(word, _)| **word != 0);
+            let last = words.map(|(word, before)| before + word.ilog2()).last()?;
+            let unit = number * u64::from(LINE_BITS) + u64::from(last - FIRST_BIT);
+            return u32::try_from(unit * u64::from(UNIT_BYTES)).ok();
+        }
+    }
+    None
 }
 
 /// Calls `found` for each damaged line.
@@ -95,6 +149,7 @@ pub(super) fn check<D: Disk>(
 /// Reads and changes bits, one line in hand: cheap when neighbours follow each other.
 pub(super) struct LiveEditor<D: Disk> {
     hand: Option<Hand<D>>,
+    stores_all: bool,
 }
 
 struct Hand<D: Disk> {
@@ -106,7 +161,13 @@ struct Hand<D: Disk> {
 
 impl<D: Disk> LiveEditor<D> {
     pub(super) fn new() -> Self {
-        Self { hand: None }
+        Self { hand: None, stores_all: false }
+    }
+
+    /// For replay: also stores lines whose bits are as they should be. After a failed sync the system may show
+    /// what is not on the disk, and thinks it is.
+    pub(super) fn storing_all() -> Self {
+        Self { hand: None, stores_all: true }
     }
 
     fn take_up(
@@ -150,11 +211,12 @@ impl<D: Disk> LiveEditor<D> {
         offset: u32,
         on: bool,
     ) -> Result<bool, EngineError> {
+        let stores_all = self.stores_all;
         let (hand, word, mask) = self.take_up(segment, offset)?;
         let before = hand.line[word];
         let after = if on { before | mask } else { before & !mask };
         hand.line[word] = after;
-        hand.changed |= before != after;
+        hand.changed |= stores_all || before != after;
         Ok(before != after)
     }
 

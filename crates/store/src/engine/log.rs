@@ -6,8 +6,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::bytes::{Reader, put_at, u64_at};
-use super::codec::{RecordHeader, position_of, seal};
-use super::{EngineError, Options, live};
+use super::codec::{RecordHeader, offset_of, position_of, seal, segment_of};
+use super::{EngineError, Options, head, live};
 use crate::backing::{Backing, Disk};
 use crate::layout::{FORMAT_VERSION, position, record, segment};
 
@@ -320,28 +320,37 @@ impl<D: Disk> Log<D> {
     pub(super) fn end_here(&mut self) -> Result<(), EngineError> {
         // Names of removed segments must be gone as well.
         self.folder_unsynced = true;
-        let Place { segment: Some(number), offset } = self.blocks else { return Ok(()) };
+        self.cross_out(self.blocks)
+    }
+
+    /// Makes sure that no record begins at a place where the block log ends or goes on in another segment.
+    pub(super) fn cross_out(&mut self, place: Place) -> Result<(), EngineError> {
+        let Place { segment: Some(number), offset } = place else { return Ok(()) };
         let Some(segment) = self.segments.get(number) else { return Ok(()) };
         self.unsynced.insert(number);
         let at = u64::from(offset);
         let left = segment.file.len().saturating_sub(at).min(record::MAGIC.len() as u64);
-        // At most four bytes.
-        let mut magic = [0; record::MAGIC.len()];
-        let magic = &mut magic[..left as usize];
-        segment.file.read(at, magic).map_err(|e| segment.read_error(e))?;
-        if *magic == record::MAGIC[..] {
-            segment
-                .file
-                .write(at, &[0; record::MAGIC.len()])
-                .map_err(|e| EngineError::io("write", &segment.name, e))?;
-        }
-        Ok(())
+        // At most four bytes. Also over zeros: those may never have reached the disk.
+        let zeros = [0; record::MAGIC.len()];
+        segment
+            .file
+            .write(at, &zeros[..left as usize])
+            .map_err(|e| EngineError::io("write", &segment.name, e))
     }
 
     /// Has a segment synced with the next [`Log::sync`]: records were read from it that a process wrote
     /// which may have died before it synced them.
     pub(super) fn doubt(&mut self, number: u16) {
         self.unsynced.insert(number);
+    }
+
+    /// Writes a record that was read over itself, and the header of its segment; see [`head::rewrite`].
+    pub(super) fn rewrite(&self, at: u64) -> Result<(), EngineError> {
+        let Some(segment) = self.segments.get(segment_of(at)) else { return Ok(()) };
+        let Some((header, view)) = known_record(segment, offset_of(at))? else { return Ok(()) };
+        drop(view);
+        head::rewrite(&segment.file, &segment.name, 0, segment::HEADER_BYTES as u64)?;
+        head::rewrite(&segment.file, &segment.name, offset_of(at).into(), header.bytes.into())
     }
 
     /// Makes durable what recovery has found: the process before may have died with its last batch
@@ -531,20 +540,31 @@ impl<D: Disk> Log<D> {
             bodies.iter().try_for_each(|file| sync_body(file))?;
             sync_folder()?;
         } else {
+            type Job<'a> = Box<dyn Fn() -> Result<(), EngineError> + Send + Sync + 'a>;
+            let mut syncs: Vec<Job<'_>> = Vec::new();
+            for segment in segments.iter().skip(1) {
+                syncs.push(Box::new(|| sync_segment(segment)));
+            }
+            for file in bodies {
+                syncs.push(Box::new(|| sync_body(file)));
+            }
             std::thread::scope(|scope| {
                 let mut others = Vec::new();
-                for segment in segments.iter().skip(1) {
-                    others.push(scope.spawn(|| sync_segment(segment)));
-                }
-                for file in bodies {
-                    others.push(scope.spawn(|| sync_body(file)));
+                let mut here = Vec::new();
+                for sync in &syncs {
+                    // The system may have no thread to give: then one after the other.
+                    match std::thread::Builder::new().spawn_scoped(scope, sync) {
+                        Ok(other) => others.push(other),
+                        Err(_) => here.push(sync),
+                    }
                 }
                 let first = segments.first().map_or(Ok(()), |s| sync_segment(s));
                 let folder = sync_folder();
+                let rest = here.into_iter().try_for_each(|sync| sync());
                 for other in others {
                     other.join().unwrap_or(Err(EngineError::Poisoned))?;
                 }
-                first.and(folder)
+                first.and(folder).and(rest)
             })?;
         }
         self.unsynced.clear();

@@ -60,7 +60,7 @@ impl Default for Options {
             grow_bytes: 1 << 20,
             checkpoint_bytes: 128 << 20,
             index: TableOptions::default(),
-            waste_percent: 25,
+            waste_percent: 20,
             clean_step_bytes: 128 << 10,
             snapshot_changes_max: 1 << 20,
             replay_changes_max: 1 << 20,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::codec::{
-    self, BlockRecord, MoveRecord, RecordHeader, UndoRecord, cold_entries, offset_of, offsets_in,
-    position_of, segment_of, spent_in, walk_entries, walk_keys,
+    BlockRecord, CommitRecord, MoveRecord, RecordHeader, UndoRecord, cold_entries, offset_of,
+    offsets_in, position_of, segment_of, spent_in, walk_entries, walk_keys,
 };
 use super::find::Seeds;
 use super::head::{self, HeadBody, HeadFile, Limbo};
@@ -16,9 +16,10 @@ use super::log::{
 };
 use super::snapshot::Shared;
 use super::table::{Table, Touched};
-use super::types::{Opened, Recovery, ReplayedBlock, Tip};
-use super::{Damaged, Engine, EngineError, Note, Options};
-use crate::backing::Disk;
+use super::tail::Mark;
+use super::types::{BodyRef, Opened, Recovery, ReplayedBlock, Tip};
+use super::{Damaged, Engine, EngineError, Note, Options, tail};
+use crate::backing::{Backing, Disk};
 use crate::layout::{record, segment};
 
 const INDEX_FOLDER: &str = "index";
@@ -29,6 +30,17 @@ struct Start {
     body: HeadBody,
     /// Whether the other checkpoint is not whole.
     damaged: bool,
+}
+
+/// What the log holds behind the checkpoint.
+struct Scanned {
+    /// Records of whole batches.
+    accepted: Vec<u64>,
+    /// Where among them the last batch begins.
+    last: usize,
+    /// Where that batch goes on in another segment.
+    left: Vec<Place>,
+    batches: u64,
 }
 
 impl<D: Disk> Engine<D> {
@@ -126,6 +138,7 @@ impl<D: Disk> Engine<D> {
             aux: Vec::new(),
         };
         let mut engine = Self::from_head(disk, options, lock, 0, body, index, false)?;
+        engine.mark.set(0)?;
         // Before the first segment, so that a log without a checkpoint is never an unfinished start.
         engine.start_checkpoint(Vec::new(), Box::new(|| Ok(())), false)?;
         engine.wait_checkpoint()?;
@@ -146,6 +159,7 @@ impl<D: Disk> Engine<D> {
         let salts = Salts { log: body.seeds.salt, maps: body.maps_salt };
         let random = random(&disk)?;
         let epoch = super::bytes::u64_at(&random, 0);
+        let mark = Mark::open(&disk, salts.log)?;
         let mut log = Log::new(disk.clone(), options.clone(), salts, epoch);
         let mut books = BTreeMap::new();
         for entry in &body.segments {
@@ -154,6 +168,10 @@ impl<D: Disk> Engine<D> {
             } else {
                 Segment::open(&disk, &options, salts, entry.number)?
             };
+            if u64::from(entry.used) > segment.file.len() {
+                let len = segment.file.len();
+                return Err(segment.corrupt(len, "shorter than the checkpoint says"));
+            }
             log.add(segment);
             books.insert(entry.number, *entry);
         }
@@ -174,6 +192,8 @@ impl<D: Disk> Engine<D> {
             tip: body.tip,
             limbo: body.limbo,
             batches: body.batch,
+            durable: 0,
+            mark,
             last_changes: 0,
             since_checkpoint: 0,
             generation,
@@ -192,9 +212,14 @@ impl<D: Disk> Engine<D> {
         clean: bool,
         damaged_part: Option<Damaged>,
     ) -> Result<Opened, EngineError> {
-        let (accepted, batches) = self.scan(recovery)?;
+        let learnt = self.learnt()?;
+        let Scanned { accepted, last, left, batches } = self.scan(recovery)?;
         if !accepted.is_empty() {
-            recovery.sync_bodies()?;
+            let bodies = self.rewrite(accepted.get(last..).unwrap_or_default())?;
+            for place in left {
+                self.log.cross_out(place)?;
+            }
+            recovery.sync_bodies(&bodies)?;
             // All segments behind the checkpoint's end; cold ones may be older.
             let mut written: BTreeSet<u16> = accepted.iter().map(|&at| segment_of(at)).collect();
             written.extend(self.log.cold.segment);
@@ -202,7 +227,9 @@ impl<D: Disk> Engine<D> {
             written.extend(newest.map(|segment| segment.number));
             self.log.sync_found(&written)?;
         }
+        self.mark.set(self.durable)?;
         let changes = self.replay_books(&accepted, recovery)?;
+        self.refuse_learnt(&learnt)?;
         self.remove_strangers()?;
         self.log.end_here()?;
         if !accepted.is_empty() {
@@ -211,6 +238,8 @@ impl<D: Disk> Engine<D> {
             self.log.sync(&[])?;
         }
         if accepted.is_empty() && damaged_part.is_none() {
+            // Also of a store that was closed cleanly: it may have been opened and written to since.
+            self.recount(true)?;
             return Ok(Opened { created: false, clean, batches: 0, replayed_bytes: 0 });
         }
         if damaged_part != Some(Damaged::Index) {
@@ -219,7 +248,16 @@ impl<D: Disk> Engine<D> {
         if let Some(part) = damaged_part {
             self.rebuild(part)?;
         }
-        self.recount()?;
+        self.recount(false)?;
+        let (_, _, pairs) = self.shared.index.sizes();
+        if pairs != self.tip.map_or(0, |tip| tip.coins) {
+            // Learnt from a batch that is not in the log.
+            return Err(EngineError::Corrupt {
+                file: INDEX_FOLDER.into(),
+                offset: 0,
+                what: live::LEARNT,
+            });
+        }
         let mut published = self.shared.published();
         published.follow(&self.shared.index);
         published.tip = self.tip;
@@ -230,14 +268,22 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Finds the records behind the checkpoint whose batches are whole, and sets the end of the log.
-    fn scan(&mut self, recovery: &mut dyn Recovery) -> Result<(Vec<u64>, u64), EngineError> {
+    ///
+    /// What follows that end must be what a power cut may leave of batches that were never acknowledged.
+    /// If it is more, the log is damaged: [`EngineError::Corrupt`], and nothing of the log has been touched.
+    fn scan(&mut self, recovery: &mut dyn Recovery) -> Result<Scanned, EngineError> {
         let mut unknown = self.unknown_segments()?;
         let mut accepted = Vec::new();
-        let mut batches = 0;
+        let (mut batches, mut last) = (0, 0);
         let mut group: Vec<(u64, RecordHeader)> = Vec::new();
         // The place of the next record, and what it must name as the one before it.
         let (mut at, mut before) = (self.log.blocks, self.log.before);
-        while let Some((position, header)) = self.next_record(&mut at, before, &mut unknown)? {
+        let (mut left, mut group_left) = (Vec::new(), Vec::new());
+        let stop = loop {
+            let here = at;
+            let Some((position, header)) = self.next_record(&mut at, before, &mut unknown)? else {
+                break (at.segment.unwrap_or(0), at.offset);
+            };
             let fits = match group.first() {
                 None => header.number == 0 && header.batch > self.batches,
                 Some((_, first)) => {
@@ -247,7 +293,10 @@ impl<D: Disk> Engine<D> {
                 }
             };
             if !fits {
-                break;
+                break (segment_of(position), offset_of(position));
+            }
+            if at.segment != here.segment {
+                group_left.push(here);
             }
             before = header.checksum;
             at.offset += header.bytes;
@@ -255,17 +304,85 @@ impl<D: Disk> Engine<D> {
             if header.kind != record::KIND_COMMIT {
                 continue;
             }
-            if !self.group_is_whole(&group, &mut unknown, recovery)? {
-                break;
+            if let Some(position) = self.first_lacking(&group, &mut unknown, recovery)? {
+                break (segment_of(position), offset_of(position));
             }
+            last = accepted.len();
+            left = std::mem::take(&mut group_left);
             accepted.extend(group.iter().map(|(position, _)| *position));
             self.batches = header.batch;
             self.log.blocks = at;
             self.log.before = before;
             batches += 1;
             group.clear();
+        };
+        let marked = self.mark.batch()?;
+        // What was found is synced before anything else is written. The checkpoint's number may be that of a batch that
+        // was dropped: to call it durable would condemn the log in the eyes of the older checkpoint.
+        self.durable = if accepted.is_empty() { marked } else { self.batches };
+        if self.last_durable_behind(&accepted)?.max(marked) > self.batches {
+            return Err(EngineError::Corrupt {
+                file: Segment::<D>::log_name(stop.0),
+                offset: u64::from(stop.1),
+                what: "the log breaks off here, but a batch behind this place was acknowledged",
+            });
         }
-        Ok((accepted, batches))
+        Ok(Scanned { accepted, last, left, batches })
+    }
+
+    /// Writes the records of the last batch over themselves; the bodies that it names. The sync after which the
+    /// process before would have acknowledged it may have failed: then the system shows records that are not on
+    /// the disk, thinks that they are, and would not write them with the next sync. Of the batches before it
+    /// the sync has succeeded, or the last one would not have been written.
+    fn rewrite(&self, records: &[u64]) -> Result<Vec<BodyRef>, EngineError> {
+        let mut bodies = Vec::new();
+        for &at in records {
+            self.log.rewrite(at)?;
+            let segments = &self.log.segments;
+            let Some(segment) = segments.get(segment_of(at)) else { continue };
+            let Some((header, view)) = known_record(segment, offset_of(at))? else { continue };
+            match header.kind {
+                record::KIND_BLOCK => {
+                    bodies.extend(BlockRecord::from_disk(&view).map(|block| block.body));
+                }
+                record::KIND_MOVE => match MoveRecord::from_disk(&view) {
+                    Some(moved) if moved.cold != 0 => self.log.rewrite(moved.cold)?,
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        Ok(bodies)
+    }
+
+    /// The last batch that was durable as far as files tell which the scan has not passed: the rest of the
+    /// segment where the log ends, and all segments that no checkpoint knows, also those without a header.
+    fn last_durable_behind(&self, accepted: &[u64]) -> Result<u64, EngineError> {
+        let passed: BTreeSet<u16> = accepted.iter().map(|&at| segment_of(at)).collect();
+        let salt = self.log.salts().log;
+        let mut last = 0;
+        let names =
+            self.disk.list(LOG_FOLDER).map_err(|e| EngineError::io("list", LOG_FOLDER, e))?;
+        for number in names.iter().filter_map(|name| Segment::<D>::number_in(name)) {
+            let from = if self.log.blocks.segment == Some(number) {
+                self.log.blocks.offset
+            } else if u32::from(number) >= self.log.next && !passed.contains(&number) {
+                0
+            } else {
+                continue;
+            };
+            let name = Segment::<D>::log_name(number);
+            let found = match self.log.segments.get(number) {
+                Some(segment) => tail::last_durable(&segment.file, &name, from.into(), salt)?,
+                None => {
+                    let file = self.disk.open(&name, 0);
+                    let file = file.map_err(|e| EngineError::io("open", &name, e))?;
+                    tail::last_durable(&file, &name, from.into(), salt)?
+                }
+            };
+            last = last.max(found);
+        }
+        Ok(last)
     }
 
     /// Segments on disk that the checkpoint does not name, each opened once with a new live map. One whose
@@ -273,12 +390,12 @@ impl<D: Disk> Engine<D> {
     fn unknown_segments(&self) -> Result<BTreeMap<u16, Segment<D>>, EngineError> {
         let names =
             self.disk.list(LOG_FOLDER).map_err(|e| EngineError::io("list", LOG_FOLDER, e))?;
+        let salts = self.log.salts();
         let mut unknown = BTreeMap::new();
         for number in names.iter().filter_map(|name| Segment::<D>::number_in(name)) {
             if u32::from(number) < self.log.next {
                 continue;
             }
-            let salts = self.log.salts();
             match Segment::open_fresh(&self.disk, &self.options, salts, number) {
                 Err(EngineError::Corrupt { .. }) => {}
                 opened => {
@@ -287,6 +404,37 @@ impl<D: Disk> Engine<D> {
             }
         }
         Ok(unknown)
+    }
+
+    /// Of each segment that no checkpoint knows, the last entry of which its live map tells.
+    fn learnt(&self) -> Result<BTreeMap<u16, u32>, EngineError> {
+        let names =
+            self.disk.list(LIVE_FOLDER).map_err(|e| EngineError::io("list", LIVE_FOLDER, e))?;
+        let numbers = names.iter().filter_map(|name| Segment::<D>::number_in(name));
+        let new = numbers.filter(|&number| u32::from(number) >= self.log.next);
+        let salt = self.log.salts().maps;
+        let last = |number| Some((number, live::last_bit(&self.disk, salt, number)?));
+        Ok(new.filter_map(last).collect())
+    }
+
+    /// Refuses what live maps have learnt of a batch that is not in the log: a bit is set when its batch is durable,
+    /// so that batch has been lost since.
+    fn refuse_learnt(&self, learnt: &BTreeMap<u16, u32>) -> Result<(), EngineError> {
+        for (&number, &offset) in learnt {
+            if self.books.get(&number).is_some_and(|book| offset < book.used) {
+                continue;
+            }
+            // The map has been made anew; the next opening must find there what this one found.
+            let segment = Segment::open(&self.disk, &self.options, self.log.salts(), number);
+            if let Ok(segment) = segment {
+                let mut live = LiveEditor::new();
+                live.set(&Arc::new(segment), offset, true)?;
+                live.flush()?;
+            }
+            let file = Segment::<D>::live_name(number);
+            return Err(EngineError::Corrupt { file, offset: 0, what: live::LEARNT });
+        }
+        Ok(())
     }
 
     /// The record that follows, where `at` is or at the start of a segment that no checkpoint knows.
@@ -324,18 +472,21 @@ impl<D: Disk> Engine<D> {
         Ok(Some((position_of(number, offset), header)))
     }
 
-    /// Whether a batch that ends with a commit record has all that belongs to it.
-    fn group_is_whole(
+    /// The first record of a batch, which ends with a commit record, of which not all is there; none if the
+    /// batch is whole.
+    fn first_lacking(
         &mut self,
         group: &[(u64, RecordHeader)],
         unknown: &mut BTreeMap<u16, Segment<D>>,
         recovery: &mut dyn Recovery,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Option<u64>, EngineError> {
         for (position, header) in group {
             let segments = Arc::clone(&self.log.segments);
-            let Some(segment) = segments.get(segment_of(*position)) else { return Ok(false) };
+            let Some(segment) = segments.get(segment_of(*position)) else {
+                return Ok(Some(*position));
+            };
             let Some((_, view)) = known_record(segment, offset_of(*position))? else {
-                return Ok(false);
+                return Ok(Some(*position));
             };
             let whole = match header.kind {
                 record::KIND_BLOCK => match BlockRecord::from_disk(&view) {
@@ -347,15 +498,15 @@ impl<D: Disk> Engine<D> {
                     Some(moved) => self.cold_is_whole(&moved, unknown)?,
                     None => false,
                 },
-                record::KIND_COMMIT => codec::read_commit(&view)
-                    .is_some_and(|(records, _)| records as usize == group.len() - 1),
+                record::KIND_COMMIT => CommitRecord::from_disk(&view)
+                    .is_some_and(|commit| commit.records as usize == group.len() - 1),
                 _ => false,
             };
             if !whole {
-                return Ok(false);
+                return Ok(Some(*position));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Whether the live coins of a move are in the cold log; takes up a new segment of it.
@@ -422,7 +573,7 @@ impl<D: Disk> Engine<D> {
         recovery: &mut dyn Recovery,
     ) -> Result<u64, EngineError> {
         let segments = Arc::clone(&self.log.segments);
-        let mut live = LiveEditor::new();
+        let mut live = LiveEditor::storing_all();
         let mut changes = 0;
         for &at in accepted {
             let Some(segment) = segments.get(segment_of(at)) else {
@@ -479,8 +630,8 @@ impl<D: Disk> Engine<D> {
                     self.replay_move(&mut live, &segments, at, &mut note, &moved)?;
                 }
                 record::KIND_COMMIT => {
-                    let (_, floor) = codec::read_commit(&view).ok_or_else(corrupt)?;
-                    self.replay_floor(&mut live, &segments, floor)?;
+                    let commit = CommitRecord::from_disk(&view).ok_or_else(corrupt)?;
+                    self.replay_floor(&mut live, &segments, commit.floor)?;
                 }
                 _ => return Err(corrupt()),
             }
@@ -670,11 +821,20 @@ impl<D: Disk> Engine<D> {
         Ok(())
     }
 
-    /// Counts the live maps: after a crash they may be ahead of the books.
-    pub(super) fn recount(&mut self) -> Result<(), EngineError> {
+    /// Counts the live maps: after a crash they may be ahead of the books, though never of the log. With
+    /// `exact` they must say what the books say.
+    fn recount(&mut self, exact: bool) -> Result<(), EngineError> {
         for (number, book) in &mut self.books {
             if let Some(segment) = self.log.segments.get(*number) {
-                book.needed = live::count(segment)?;
+                let needed = live::count(segment, book.used)?;
+                if exact && needed != book.needed {
+                    return Err(EngineError::Corrupt {
+                        file: Segment::<D>::live_name(*number),
+                        offset: 0,
+                        what: live::LEARNT,
+                    });
+                }
+                book.needed = needed;
             }
         }
         Ok(())
@@ -703,6 +863,11 @@ pub(super) fn prepare<D: Disk>(disk: &D, options: &Options) -> Result<D::Lock, E
     if !(5..=95).contains(&options.waste_percent) {
         return Err(EngineError::BadOption("waste_percent is not 5 to 95"));
     }
+    lock(disk)
+}
+
+/// Takes the folder for this process.
+pub(crate) fn lock<D: Disk>(disk: &D) -> Result<D::Lock, EngineError> {
     disk.lock().map_err(|e| match e.kind() {
         std::io::ErrorKind::WouldBlock => EngineError::Locked,
         _ => EngineError::io("lock", "LOCK", e),

@@ -543,8 +543,13 @@ impl<D: Disk> Table<D> {
             return Ok(());
         }
         shard.pairs = pairs as u64;
-        for (number, (line, before)) in (0..).zip(lines.iter().zip(&before)) {
-            if line[1..] != before[1..] || lines::passed(line) != lines::passed(before) {
+        let touched = shape.reach(touched.iter().map(|t| shape.tag(t.hash)));
+        for (number, ((line, before), touched)) in (0..).zip(lines.iter().zip(&before).zip(touched))
+        {
+            // Also lines that need no change: the process before may have changed them, and after a failed
+            // sync the system may show what is not on the disk, and thinks it is.
+            let changed = line[1..] != before[1..] || lines::passed(line) != lines::passed(before);
+            if changed || touched {
                 self.store(shard, number, *line)?;
             }
         }
@@ -648,6 +653,16 @@ impl<D: Disk> Table<D> {
             }
         }
         Ok(())
+    }
+
+    /// Calls `found` for each file of which something cannot be read.
+    pub fn probe(&self, found: &mut dyn FnMut(EngineError)) {
+        for number in 0..self.shards.len() {
+            let shard = self.read_shard(number);
+            if let Err(place) = shard.file.probe() {
+                found(EngineError::unreadable(&self.file_name(shard.shape), &place));
+            }
+        }
     }
 
     /// Slots and bytes of the present files, and pairs in them.

@@ -2,12 +2,17 @@
 
 mod corrupt;
 mod crash;
+mod failed_sync;
 mod faults;
 mod kill;
 mod killed;
+mod lookups;
 mod model;
+mod readers;
+mod running;
 mod sessions;
 mod small_disk;
+mod tail;
 
 use super::*;
 use crate::sim::SimRng;

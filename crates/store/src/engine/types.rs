@@ -199,7 +199,10 @@ pub trait Recovery {
 
     /// Makes the bodies durable that [`Recovery::body_is_intact`] has found whole: the process before
     /// may have died before it could. Called once, before anything learns of a replayed batch.
-    fn sync_bodies(&mut self) -> Result<(), EngineError>;
+    ///
+    /// Those of the `last` batch are to be written over themselves before: their sync may have failed, and then the
+    /// system takes for written what is not on the disk.
+    fn sync_bodies(&mut self, last: &[BodyRef]) -> Result<(), EngineError>;
 
     /// The checkpoint from which replay starts, with the `aux` given to it.
     fn checkpoint(&mut self, tip: Option<Tip>, aux: &[u8]) -> Result<(), EngineError>;
@@ -217,7 +220,7 @@ impl Recovery for () {
         Ok(true)
     }
 
-    fn sync_bodies(&mut self) -> Result<(), EngineError> {
+    fn sync_bodies(&mut self, _: &[BodyRef]) -> Result<(), EngineError> {
         Ok(())
     }
 

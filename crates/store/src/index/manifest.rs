@@ -56,12 +56,16 @@ pub(super) fn write<D: Disk>(
     disk.sync_folder(FOLDER).map_err(io)
 }
 
-/// Reads the newer of the two that is whole: generation and runs. `None` when there is none.
+/// Reads the newer of the two that is whole: generation and runs. `None` when there is neither.
+///
+/// # Errors
+/// Damage, when there is one and none is whole; the disk's.
 pub(super) fn read<D: Disk>(
     disk: &D,
     network: u32,
 ) -> Result<Option<(u64, Vec<RunMeta>)>, StoreError> {
     let mut best: Option<(u64, Vec<RunMeta>)> = None;
+    let mut damaged = None;
     for slot in 0..2 {
         let name = name(slot);
         let file = match disk.open(&name, 0) {
@@ -69,21 +73,49 @@ pub(super) fn read<D: Disk>(
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(StoreError::io("open", &name, error)),
         };
-        if head(network).check(&file, &name).is_err() {
-            continue;
-        }
-        let max = 20 + u64::from(RUNS_MAX) * 48;
-        let len = file.len().saturating_sub(HEAD_BYTES).min(max);
-        let len = usize::try_from(len).unwrap_or_default(); // about 3 MB at most
-        let view =
-            file.view(HEAD_BYTES, len).map_err(|error| StoreError::io("read", &name, error))?;
-        if let Some(read) = parse(&view)
-            && best.as_ref().is_none_or(|(generation, _)| *generation < read.0)
-        {
-            best = Some(read);
+        match read_one(&file, network, &name) {
+            Err(error) => damaged = Some(error),
+            Ok(read) if best.as_ref().is_none_or(|(generation, _)| *generation < read.0) => {
+                best = Some(read);
+            }
+            Ok(_) => {}
         }
     }
-    Ok(best)
+    match (best, damaged) {
+        (None, Some(error)) => Err(error),
+        (best, _) => Ok(best),
+    }
+}
+
+/// Demands that the newer of the two is whole and begins with these runs; later ones may be of blocks that were
+/// undone.
+pub(super) fn check<D: Disk>(
+    disk: &D,
+    network: u32,
+    generation: u64,
+    runs: &[RunMeta],
+) -> Result<(), StoreError> {
+    let name = name(generation);
+    let file = disk.open(&name, 0).map_err(|error| StoreError::io("open", &name, error))?;
+    let (found, listed) = read_one(&file, network, &name)?;
+    if found == generation && listed.starts_with(runs) {
+        return Ok(());
+    }
+    Err(StoreError::corrupt(name, HEAD_BYTES, "another list of runs"))
+}
+
+fn read_one<F: Backing>(
+    file: &F,
+    network: u32,
+    name: &str,
+) -> Result<(u64, Vec<RunMeta>), StoreError> {
+    head(network).check(file, name)?;
+    let max = 20 + u64::from(RUNS_MAX) * 48;
+    let len = file.len().saturating_sub(HEAD_BYTES).min(max);
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()]; // about 3 MB at most
+    // Not through the mapping, where a sector that the disk does not give back ends the process.
+    file.read(HEAD_BYTES, &mut bytes).map_err(|error| StoreError::io("read", name, error))?;
+    parse(&bytes).ok_or_else(|| StoreError::corrupt(name, HEAD_BYTES, "list of runs"))
 }
 
 fn parse(bytes: &[u8]) -> Option<(u64, Vec<RunMeta>)> {

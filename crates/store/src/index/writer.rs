@@ -7,13 +7,17 @@ use mvs_primitives::hash::BlockHash;
 use super::run::{Run, RunCursor, RunMeta, run_name};
 use super::view::IndexView;
 use super::{FOLDER, manifest};
-use crate::backing::Disk;
+use crate::backing::{Backing, Disk};
 use crate::error::StoreError;
+use crate::file_head::{FileHead, HEAD_BYTES};
 
 /// A run is written when this much is in memory, ...
 const FLUSH_BYTES: usize = 4 << 20;
 /// ... or this many blocks are.
 const FLUSH_BLOCKS: usize = 1_000;
+
+/// A file that is there when the index is damaged and must be built anew.
+const LOST: &str = "lost";
 
 /// Runs of like size that are merged into one.
 const MERGE_RUNS: usize = 8;
@@ -31,11 +35,17 @@ pub(crate) struct IndexWriter<D: Disk> {
 impl<D: Disk> IndexWriter<D> {
     /// Opens the index in a store's folder; `None` when none is kept. Runs that are not those of the
     /// chain, of which `hash_at` tells the hashes, are dropped, with all above them.
+    ///
+    /// # Errors
+    /// [`StoreError::IndexLost`]; damage to the manifests; what `hash_at` answers; the disk's.
     pub(crate) fn open(
         disk: &D,
         network: u32,
         hash_at: &mut dyn FnMut(u32) -> Result<Option<BlockHash>, StoreError>,
     ) -> Result<Option<(Self, IndexView<D>)>, StoreError> {
+        if names(disk)?.iter().any(|name| name == LOST) {
+            return Err(StoreError::IndexLost { reason: "found at an earlier opening".into() });
+        }
         let Some((generation, metas)) = manifest::read(disk, network)? else { return Ok(None) };
         let mut runs = Vec::new();
         let mut next = 0;
@@ -61,36 +71,61 @@ impl<D: Disk> IndexWriter<D> {
         Ok(Some((writer, view)))
     }
 
-    /// Starts an index in a store's folder.
+    /// Starts an index in a store's folder, in place of what is left of another.
     pub(crate) fn create(disk: &D, network: u32) -> Result<(Self, IndexView<D>), StoreError> {
+        Self::remove(disk)?;
         disk.create_folder(FOLDER).map_err(|error| StoreError::io("create", FOLDER, error))?;
         disk.sync_folder("").map_err(|error| StoreError::io("sync", FOLDER, error))?;
         let mut writer = Self { disk: disk.clone(), network, generation: 0, next_number: 0 };
         let view = IndexView::new(Vec::new());
         writer.write_manifest(&view)?;
-        writer.remove_others(&view)?;
         Ok((writer, view))
     }
 
-    /// Removes the index.
-    pub(crate) fn remove(self) -> Result<(), StoreError> {
-        // The manifests first: without one there is no index.
-        let mut names = self.names()?;
-        names.sort_unstable_by_key(|name| !name.starts_with("manifest"));
-        for name in names {
-            let name = format!("{FOLDER}/{name}");
-            self.disk.remove(&name).map_err(|error| StoreError::io("remove", &name, error))?;
+    /// Removes the index in a store's folder, if there is one.
+    pub(crate) fn remove(disk: &D) -> Result<(), StoreError> {
+        let mut names = names(disk)?;
+        if names.is_empty() {
+            return Ok(());
         }
-        self.disk.sync_folder(FOLDER).map_err(|error| StoreError::io("sync", FOLDER, error))
+        // The manifests first: without one there is no index. The mark last, when they are gone for good.
+        names.sort_unstable_by_key(|name| (name == LOST, !name.starts_with("manifest")));
+        let sync =
+            || disk.sync_folder(FOLDER).map_err(|error| StoreError::io("sync", FOLDER, error));
+        for name in names {
+            if name == LOST {
+                sync()?;
+            }
+            let name = format!("{FOLDER}/{name}");
+            disk.remove(&name).map_err(|error| StoreError::io("remove", &name, error))?;
+        }
+        sync()
     }
 
-    fn names(&self) -> Result<Vec<String>, StoreError> {
-        self.disk.list(FOLDER).map_err(|error| StoreError::io("list", FOLDER, error))
+    /// Lets the index go: it is damaged.
+    pub(crate) fn lose(self) {
+        Self::mark_lost(&self.disk, self.network);
+    }
+
+    /// Leaves a mark that the index in a store's folder is damaged.
+    pub(crate) fn mark_lost(disk: &D, network: u32) {
+        let name = format!("{FOLDER}/{LOST}");
+        let head = FileHead { kind: *b"MVSIXLST", network, number: 0, record_bytes: 0 };
+        let mark = || -> Result<(), StoreError> {
+            let io = |error| StoreError::io("write", &name, error);
+            let file = disk.create(&name, HEAD_BYTES).map_err(io)?;
+            file.grow(HEAD_BYTES).map_err(io)?;
+            head.write(&file, &name)?;
+            file.sync().map_err(io)?;
+            disk.sync_folder(FOLDER).map_err(io)
+        };
+        // Without the mark the next opening uses the index until it meets the damage itself.
+        let _ = mark();
     }
 
     /// Removes runs that are not part of the index.
     fn remove_others(&self, view: &IndexView<D>) -> Result<(), StoreError> {
-        for name in self.names()? {
+        for name in names(&self.disk)? {
             let Some(number) = name.strip_suffix(".run").and_then(|n| n.parse::<u32>().ok()) else {
                 continue;
             };
@@ -100,6 +135,12 @@ impl<D: Disk> IndexWriter<D> {
             }
         }
         Ok(())
+    }
+
+    /// Demands that the manifest names the runs of a view.
+    pub(crate) fn check(&self, view: &IndexView<D>) -> Result<(), StoreError> {
+        let metas: Vec<RunMeta> = view.runs.iter().map(|run| run.meta).collect();
+        manifest::check(&self.disk, self.network, self.generation, &metas)
     }
 
     fn write_manifest(&mut self, view: &IndexView<D>) -> Result<(), StoreError> {
@@ -194,6 +235,10 @@ impl<D: Disk> IndexWriter<D> {
         self.remove_others(view)?;
         Ok(true)
     }
+}
+
+fn names<D: Disk>(disk: &D) -> Result<Vec<String>, StoreError> {
+    disk.list(FOLDER).map_err(|error| StoreError::io("list", FOLDER, error))
 }
 
 /// Returns where a group of runs of one size class begins, all of blocks that cannot be undone.

@@ -62,23 +62,31 @@ impl<D: Disk> ChainView<D> {
 }
 
 impl<D: Disk> Chain<D> {
-    /// Opens the index if one is kept, and brings it to the tip if it is near.
-    pub(super) fn open_index(&mut self, disk: &D, network: u32) -> Result<(), StoreError> {
+    /// Opens the index if one is kept, and brings it to the tip if it is near. Nothing but the questions that it
+    /// answers depends on it: one that cannot be used is lost, and the store opens without it.
+    pub(super) fn open_index(&mut self, disk: &D, network: u32) {
         let view = &self.view;
         let opened = IndexWriter::open(disk, network, &mut |height| {
             view.with_info(Height::new(height), |info| info.hash)
-        })?;
-        if let Some((writer, index)) = opened {
-            self.index_writer = Some(writer);
-            self.view.index = Some(index);
-            self.follow_index(false)?;
+        });
+        match opened {
+            Ok(None) => {}
+            Ok(Some((writer, index))) => {
+                self.index_writer = Some(writer);
+                self.view.index = Some(index);
+                self.follow_index(false);
+            }
+            Err(error) => {
+                IndexWriter::mark_lost(disk, network);
+                self.index_lost = Some(error.to_string());
+            }
         }
-        Ok(())
     }
 
     /// Brings the index up to the tip if it is near, and writes what is too much for memory. A full
-    /// disk leaves it behind, to be tried again.
-    pub(super) fn follow_index(&mut self, all: bool) -> Result<(), StoreError> {
+    /// disk leaves it behind, to be tried again; after any other error it is lost. What was committed is not
+    /// touched by that.
+    pub(super) fn follow_index(&mut self, all: bool) {
         let mut outputs = OutputCache::default();
         let followed = (0..CATCH_UP_BLOCKS)
             .try_for_each(|_| match self.view.index_next(&mut outputs) {
@@ -88,9 +96,19 @@ impl<D: Disk> Chain<D> {
             })
             .or_else(|ended| ended.map_or(Ok(()), Err))
             .and_then(|()| self.maintain_index(all));
-        match followed {
-            Err(error) if error.is_no_space() => Ok(()),
-            other => other,
+        if let Err(error) = followed
+            && !error.is_no_space()
+        {
+            self.lose_index(&error);
+        }
+    }
+
+    /// Lets go of the index, and leaves a mark that it must be built anew.
+    fn lose_index(&mut self, error: &StoreError) {
+        self.view.index = None;
+        self.index_lost = Some(error.to_string());
+        if let Some(writer) = self.index_writer.take() {
+            writer.lose();
         }
     }
 
@@ -104,12 +122,12 @@ impl<D: Disk> Chain<D> {
 }
 
 impl<D: Disk> Store<D> {
-    /// Builds the index of transactions and addresses, or goes on with one that is not finished. From
-    /// then on it is kept. `progress` may interrupt it by answering `false`; what was done stays, and new
-    /// blocks are added once the rest is built.
+    /// Builds the index of transactions and addresses, or goes on with one that is not finished; a lost one is
+    /// begun anew. From then on it is kept. `progress` may interrupt it by answering `false`; what was done
+    /// stays, and new blocks are added once the rest is built.
     ///
     /// # Errors
-    /// [`StoreError::Cancelled`], no space, or the disk's.
+    /// [`StoreError::Cancelled`], no space; or damage or the disk's, after which the index is lost.
     pub fn build_index(
         &mut self,
         progress: &mut dyn FnMut(IndexProgress) -> bool,
@@ -120,7 +138,22 @@ impl<D: Disk> Store<D> {
             let (writer, index) = IndexWriter::create(&self.disk, network)?;
             self.chain.index_writer = Some(writer);
             self.chain.view.index = Some(index);
+            self.chain.index_lost = None;
         }
+        let built = self.build_on(progress);
+        if let Err(error) = &built
+            && !error.is_no_space()
+            && !matches!(error, StoreError::Cancelled)
+        {
+            self.chain.lose_index(error);
+        }
+        built
+    }
+
+    fn build_on(
+        &mut self,
+        progress: &mut dyn FnMut(IndexProgress) -> bool,
+    ) -> Result<(), StoreError> {
         let total = u64::from(self.tip().height.value()) + 1;
         let mut outputs = OutputCache::default();
         while self.chain.view.index_next(&mut outputs)? {
@@ -136,12 +169,21 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
+    /// Why the index of transactions and addresses was lost, if it was: it is damaged, nothing reads it any more, and
+    /// [`Store::build_index`] builds it anew.
+    pub fn index_lost(&self) -> Option<&str> {
+        self.chain.index_lost.as_deref()
+    }
+
     /// Stops keeping the index and removes it.
     ///
     /// # Errors
     /// The disk's.
     pub fn drop_index(&mut self) -> Result<(), StoreError> {
         self.chain.view.index = None;
-        self.chain.index_writer.take().map_or(Ok(()), IndexWriter::remove)
+        self.chain.index_writer = None;
+        IndexWriter::remove(&self.disk)?;
+        self.chain.index_lost = None;
+        Ok(())
     }
 }

@@ -211,6 +211,7 @@ impl<D: Disk> Replay<D> {
             position: self.position,
             undo_horizon: self.undo_horizon,
             index_writer: None,
+            index_lost: None,
             pending_tables: None,
         })
     }
@@ -251,7 +252,10 @@ impl<D: Disk> Recovery for Replay<D> {
         Ok(is_intact)
     }
 
-    fn sync_bodies(&mut self) -> Result<(), EngineError> {
+    fn sync_bodies(&mut self, last: &[BodyRef]) -> Result<(), EngineError> {
+        for body in last {
+            self.blocks.rewrite(body).map_err(|error| self.keep(error))?;
+        }
         // A process that died may have left these blocks in memory alone.
         let synced = self.touched.iter().try_for_each(|number| self.blocks.sync(*number));
         synced.map_err(|error| self.keep(error))

@@ -4,7 +4,9 @@ use mvs_consensus::block::ConnectedBlock;
 use mvs_store::sim::{Call, Fault, SimDisk, SimRng};
 use mvs_store::{Store, StoreError};
 
-use crate::model::{Model, SHORT, Step, Sums, assert_same, assert_sound, genesis, options};
+use crate::model::{
+    Model, SHORT, Step, Sums, advance, assert_same, assert_sound, commit, genesis, options,
+};
 
 const HORIZON: u32 = 60;
 
@@ -27,21 +29,21 @@ fn open(disk: &SimDisk, genesis: &ConnectedBlock) -> Result<Store<SimDisk>, Stor
     Ok(Store::open(disk.clone(), options(HORIZON), genesis)?.0)
 }
 
-fn commit(store: &mut Store<SimDisk>, step: &Step) -> Result<(), StoreError> {
-    let mut batch = store.batch()?;
-    for _ in 0..step.undo {
-        batch.undo()?;
+/// Commits until one fails; the model after that one.
+fn go_on<'a>(
+    store: &mut Store<SimDisk>,
+    model: &mut Model,
+    steps: impl Iterator<Item = &'a Step>,
+) -> Option<Model> {
+    for step in steps {
+        let mut next = model.clone();
+        advance(&mut next, step);
+        if commit(store, step).is_err() {
+            return Some(next);
+        }
+        *model = next;
     }
-    for block in &step.apply {
-        batch.apply(block)?;
-    }
-    batch.commit()?;
-    Ok(())
-}
-
-fn advance(model: &mut Model, step: &Step) {
-    (0..step.undo).for_each(|_| model.pop());
-    step.apply.iter().for_each(|block| model.push(block));
+    None
 }
 
 /// A disk after some commits, as the death of the process would leave it.
@@ -110,15 +112,7 @@ fn after_a_power_cut_every_part_is_at_one_commit() {
                 if !anywhere {
                     disk.cut_power_after(disk.steps() + calls);
                 }
-                for step in commits.iter().skip(base.next).take(5) {
-                    let mut next = model.clone();
-                    advance(&mut next, step);
-                    if commit(&mut store, step).is_err() {
-                        hoped = Some(next);
-                        break;
-                    }
-                    model = next;
-                }
+                hoped = go_on(&mut store, &mut model, commits.iter().skip(base.next).take(5));
                 if hoped.is_none() && rng.below(2) == 0 {
                     let _ = store.close();
                 }
@@ -238,4 +232,86 @@ fn after_a_failed_call_nothing_is_written_and_reading_goes_on() {
         assert_is(&store, &model, &format!("{call:?} fails, number {number}"));
     }
     assert!(failed > 10, "only {failed} calls failed");
+}
+
+/// A sync fails and the process ends, but the machine goes on: the next process must not take for written what the
+/// system only remembers.
+#[test]
+fn what_a_failed_sync_forgot_is_written_again_in_every_part() {
+    let genesis = genesis();
+    let commits = commits();
+    let bases = bases(&commits, false);
+    let mut failed = 0;
+    for seed in 0..count("MVS_STORE_IMAGES", 500) / 10 {
+        let mut rng = SimRng::new(seed);
+        let base = &bases[rng.below(bases.len() as u64) as usize];
+        let disk = base.disk.kill_image();
+        let nth = disk.calls(Call::Sync) + rng.below(40);
+        disk.fail(Call::Sync, nth, Fault::Io);
+        let mut model = base.model.clone();
+        let mut hoped = None;
+        if let Ok(mut store) = open(&disk, &genesis) {
+            hoped = go_on(&mut store, &mut model, commits.iter().skip(base.next).take(6));
+        }
+        failed += u64::from(disk.calls(Call::Sync) > nth);
+        disk.heal();
+        let when = format!("seed {seed}, base {}", base.next);
+        let store = open(&disk, &genesis).unwrap_or_else(|e| panic!("{when}: {e}"));
+        if let Some(hoped) = hoped
+            && store.tip().hash == tip_hash(&hoped)
+        {
+            model = hoped;
+        }
+        assert_is(&store, &model, &when);
+        if rng.below(3) == 0 {
+            store.close().unwrap();
+        } else {
+            drop(store);
+        }
+        for image in 0..3 {
+            let image = disk.crash_image(rng.next_u64() ^ image);
+            let store = open(&image, &genesis).unwrap_or_else(|e| panic!("{when}: {e}"));
+            assert_is(&store, &model, &when);
+        }
+    }
+    println!("{failed} syncs failed");
+    assert!(failed > 10, "only {failed} syncs failed");
+}
+
+/// A checkpoint that found no room is made once there is some.
+#[test]
+fn a_checkpoint_that_found_no_space_does_not_end_writing() {
+    let genesis = genesis();
+    for background in [false, true] {
+        let disk = SimDisk::new(6);
+        let mut options = options(HORIZON);
+        options.engine.background = background;
+        let (mut store, _) = Store::open(disk.clone(), options, &genesis).unwrap();
+        let mut model = Model::new(&genesis);
+        let mut refused = 0;
+        for step in commits() {
+            let before = store.stats().unwrap().engine.checkpoints;
+            commit(&mut store, &step).unwrap();
+            advance(&mut model, &step);
+            // Nothing more is to be had, not even for a head; what is missing for the log was taken ahead.
+            disk.set_space(Some(0));
+            for _ in 0..3 {
+                if let Err(error) = store.checkpoint().and_then(|()| store.batch().map(drop)) {
+                    assert!(error.is_no_space(), "{error}");
+                    refused += 1;
+                }
+            }
+            disk.set_space(None);
+            // One that was under way in the background may tell of its failure once.
+            if let Err(error) = store.batch().map(drop) {
+                assert!(background && error.is_no_space(), "{error}");
+            }
+            store.batch().map(drop).unwrap();
+            store.checkpoint().unwrap();
+            drop(store.batch().unwrap());
+            assert!(background || store.stats().unwrap().engine.checkpoints > before);
+        }
+        assert!(refused > 10, "{refused}");
+        assert_is(&store, &model, "no space");
+    }
 }

@@ -11,7 +11,7 @@ use mvs_primitives::output::Output;
 use mvs_store::sim::SimDisk;
 use mvs_store::{AddressEntry, EntryCursor, Order, Snapshot, Store, TxPlace};
 
-use crate::model::{Model, SHORT, assert_sound, genesis, options, play};
+use crate::model::{Model, SHORT, STORY, Sums, assert_sound, genesis, options, play};
 
 /// Place, transaction, output spent, and the output in question.
 type Line = (EntryCursor, TxId, Option<OutPoint>, Output);
@@ -206,4 +206,142 @@ fn it_can_be_built_later_interrupted_and_dropped() {
     let store = open();
     assert_eq!(store.snapshot().index_height(), None);
     assert!(disk.files().iter().all(|(name, _)| !name.starts_with("lookup/0")), "no runs are left");
+}
+
+/// A store with an index of as many runs as there are chunks, and the model.
+fn indexed(disk: &SimDisk, chunks: &[usize]) -> (Store<SimDisk>, Model) {
+    let genesis = genesis();
+    let open = || Store::open(disk.clone(), options(5), &genesis).unwrap().0;
+    let mut store = open();
+    store.build_index(&mut |_| true).unwrap();
+    let mut model = Model::new(&genesis);
+    for count in chunks {
+        play_on(&mut store, &mut model, *count);
+        store.close().unwrap();
+        store = open();
+    }
+    (store, model)
+}
+
+fn play_on(store: &mut Store<SimDisk>, model: &mut Model, count: usize) {
+    let from = model.blocks.len();
+    let apply = STORY.chain.blocks()[from..from + count].to_vec();
+    play(store, model, &crate::model::Step { undo: 0, apply });
+}
+
+fn run_files(disk: &SimDisk) -> Vec<(String, u64)> {
+    disk.files().into_iter().filter(|(name, _)| name.ends_with(".run")).collect()
+}
+
+/// The index is gone, the store is not; and the index can be built again.
+fn assert_lost(disk: &SimDisk, mut store: Store<SimDisk>, mut model: Model) {
+    assert!(store.index_lost().is_some());
+    assert_eq!(Sums::of(&store), model.now());
+    assert_eq!(store.snapshot().index_height(), None);
+    let asked = store.snapshot().transaction_place(&TxId::from_bytes([7; 32]));
+    assert_eq!(asked.unwrap_err().code(), "store.no_index");
+    let found = |store: &Store<SimDisk>| {
+        let mut found = Vec::new();
+        store.check(&mut |_| true, &mut |error| found.push(error.code())).unwrap();
+        found
+    };
+    assert_eq!(found(&store), ["store.index_lost"]);
+    // It goes on without, and the next opening remembers.
+    play_on(&mut store, &mut model, 3);
+    store.close().unwrap();
+    let repaired = Store::repair_tables(&disk.kill_image(), &options(5), &genesis(), &mut |_| true);
+    assert_eq!(repaired.unwrap_err().code(), "store.index_lost");
+    let (mut store, report) = Store::open(disk.clone(), options(5), &genesis()).unwrap();
+    assert!(report.index_lost && report.clean);
+    assert_eq!(found(&store), ["store.index_lost"]);
+    play_on(&mut store, &mut model, 3);
+    store.build_index(&mut |_| true).unwrap();
+    assert_eq!(store.index_lost(), None);
+    assert_indexed(&store.snapshot(), &model.blocks, &model.state());
+    assert_sound(&store);
+    store.close().unwrap();
+    let (store, report) = Store::open(disk.clone(), options(5), &genesis()).unwrap();
+    assert!(!report.index_lost);
+    assert_indexed(&store.snapshot(), &model.blocks, &model.state());
+    assert_sound(&store);
+}
+
+/// The blocks that a kill made the index forget spend outputs that it must look up in its runs.
+#[test]
+fn a_bad_page_met_while_opening_costs_the_index_alone() {
+    for spoil in [false, true] {
+        let disk = SimDisk::new(23);
+        let (mut store, mut model) = indexed(&disk, &[60, 40]);
+        play_on(&mut store, &mut model, 80);
+        drop(store);
+        for (name, len) in run_files(&disk) {
+            let pages = len / 4_096 - 1;
+            if spoil {
+                // Where each search in the run begins.
+                assert!(disk.spoil(&name, (1 + pages / 2) * 4_096));
+            } else {
+                for page in 1..=pages {
+                    assert!(disk.corrupt(&name, page * 4_096 + 100, 1));
+                }
+            }
+        }
+        let (store, report) = Store::open(disk.clone(), options(5), &genesis()).unwrap();
+        assert!(report.index_lost && !report.clean);
+        assert_lost(&disk, store, model);
+    }
+}
+
+#[test]
+fn a_bad_page_met_by_a_merge_costs_the_index_alone() {
+    // Seven runs, and an eighth when it closes; then that of a commit.
+    for at_commit in [false, true] {
+        let disk = SimDisk::new(24);
+        let (mut store, mut model) = indexed(&disk, &[30; 6]);
+        // Blocks that can be undone are not merged; the first run is that of the genesis block.
+        let runs = run_files(&disk);
+        assert_eq!(runs.len(), 7, "{runs:?}");
+        play_on(&mut store, &mut model, 30);
+        store.close().unwrap();
+        let mut store = Store::open(disk.clone(), options(5), &genesis()).unwrap().0;
+        assert_eq!(run_files(&disk).len(), 8, "not merged yet");
+        let (name, len) = run_files(&disk).swap_remove(3);
+        assert!(disk.corrupt(&name, len - 4_096 + 100, 1));
+        if at_commit {
+            // So many that a run is written.
+            play_on(&mut store, &mut model, 1_000);
+        } else {
+            play_on(&mut store, &mut model, 10);
+            store.close().unwrap();
+            store = Store::open(disk.clone(), options(5), &genesis()).unwrap().0;
+        }
+        assert_lost(&disk, store, model);
+    }
+}
+
+#[test]
+fn a_changed_byte_of_the_list_of_runs_is_found() {
+    let disk = SimDisk::new(25);
+    let (store, _) = indexed(&disk, &[20, 20]);
+    assert_sound(&store);
+    let found = || {
+        let mut found = 0;
+        store.check(&mut |_| true, &mut |_| found += 1).unwrap();
+        found
+    };
+    let lists: Vec<_> =
+        disk.files().into_iter().filter(|(name, _)| name.starts_with("lookup/man")).collect();
+    assert_eq!(lists.len(), 2);
+    let mut newer = 0;
+    for (name, len) in &lists {
+        let hits = (0..*len).filter(|at| {
+            assert!(disk.corrupt(name, *at, 4));
+            let hit = found() > 0;
+            assert!(disk.corrupt(name, *at, 4));
+            hit
+        });
+        let hits = hits.count() as u64;
+        assert!(hits == 0 || hits == *len, "{hits} of {len} bytes of {name}");
+        newer += hits;
+    }
+    assert!(newer > 0);
 }

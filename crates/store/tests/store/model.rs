@@ -17,7 +17,7 @@ use mvs_store::backing::Disk;
 use mvs_store::codec::encode_coin;
 use mvs_store::engine::{CoinDigest, TableOptions};
 use mvs_store::registry::{Histories, Registry};
-use mvs_store::{Options, Snapshot, Store};
+use mvs_store::{Options, Snapshot, Store, StoreError};
 use testkit::chain::{FAR_FUTURE, MemoryChain};
 use testkit::history::History;
 use xxhash_rust::xxh3::xxh3_128;
@@ -183,6 +183,25 @@ impl Model {
         }
         state
     }
+}
+
+/// Does a step's work in one batch.
+pub(crate) fn commit<D: Disk>(store: &mut Store<D>, step: &Step) -> Result<(), StoreError> {
+    let mut batch = store.batch()?;
+    for _ in 0..step.undo {
+        batch.undo()?;
+    }
+    for block in &step.apply {
+        batch.apply(block)?;
+    }
+    batch.commit()?;
+    Ok(())
+}
+
+/// Brings the model to where the step ends.
+pub(crate) fn advance(model: &mut Model, step: &Step) {
+    (0..step.undo).for_each(|_| model.pop());
+    step.apply.iter().for_each(|block| model.push(block));
 }
 
 /// Does a step in one batch, and compares sums after each block.

@@ -101,6 +101,31 @@ fn a_damaged_block_ends_the_chain_below_it() {
     assert_sound(&store);
 }
 
+/// A sector that the disk does not give back is a damaged block, not the end of the repair.
+#[test]
+fn an_unreadable_sector_ends_the_chain_below_it() {
+    let rebuild = |disk: &SimDisk| {
+        let target = SimDisk::new(35);
+        Store::rebuild_from_blocks(disk, target, options(60), &genesis(), &mut connect, &mut |_| {
+            true
+        })
+        .unwrap()
+    };
+    let disk = store();
+    assert!(disk.spoil("blocks/00000.blk", 100_000));
+    let (store, report) = rebuild(&disk);
+    let blocks = report.tip.height.value() as usize + 1;
+    assert!(blocks > 10 && blocks < SHORT.chain.blocks().len());
+    assert!(report.unreadable > 0 && report.skipped_files.is_empty());
+    assert_sound(&store);
+    // A file of which not even the head can be read is told.
+    assert!(disk.spoil("blocks/00000.blk", 0));
+    let (store, report) = rebuild(&disk);
+    assert_eq!(report.tip.height.value(), 0);
+    assert!(matches!(&report.skipped_files[..], [line] if line.contains("blocks/00000.blk")));
+    assert_sound(&store);
+}
+
 #[test]
 fn the_index_or_the_live_maps_from_the_log() {
     let disk = store();
@@ -131,4 +156,27 @@ fn the_index_or_the_live_maps_from_the_log() {
     let image = disk.kill_image();
     assert!(image.corrupt("heights.dat", 320 * 50, 1));
     assert!(repair(&image).is_err());
+}
+
+#[test]
+fn a_folder_in_use_is_told_apart() {
+    let disk = store();
+    let open = Store::open(disk.clone(), options(60), &genesis()).unwrap();
+    let target = SimDisk::new(34);
+    let build = |target: SimDisk| {
+        Store::rebuild_from_blocks(
+            &disk,
+            target,
+            options(60),
+            &genesis(),
+            &mut connect,
+            &mut |_| true,
+        )
+    };
+    assert_eq!(build(target.clone()).err().unwrap().code(), "store.locked");
+    drop(open);
+    let in_use = Store::open(target.clone(), options(60), &genesis()).unwrap();
+    assert_eq!(build(target.clone()).err().unwrap().code(), "store.locked");
+    drop(in_use);
+    build(target).unwrap();
 }

@@ -47,6 +47,15 @@ impl Known {
         }
     }
 
+    /// Tells whether work or a judgement stands behind it: a header of a stake block costs nothing to
+    /// make, and its stake is judged only when its block is connected.
+    pub fn is_backed(&self) -> bool {
+        match self {
+            Self::Placed(placed) => placed.header().version == BlockVersion::POW,
+            Self::Stored { .. } => true,
+        }
+    }
+
     /// Returns its hash.
     pub const fn hash(&self) -> BlockHash {
         match self {
@@ -98,6 +107,9 @@ pub(super) struct Entry {
     pub(super) known: Known,
     pub(super) work: Work,
     pub(super) last: LastHeights,
+    /// Entries of this branch that are backed, up to and including this one; those that joined the
+    /// trunk since are counted still.
+    pub(super) backed: u32,
     /// Order of arrival, for branches of equal work.
     pub(super) seen: u64,
 }
@@ -129,6 +141,20 @@ impl Branch {
     pub(super) fn top(&self) -> Option<Height> {
         let above = u32::try_from(self.entries.len()).ok()?.checked_sub(1)?;
         self.first.value().checked_add(above).map(Height::new)
+    }
+
+    /// Returns how many of the entries up to a height are backed.
+    pub(super) fn backed_up_to(&self, height: Height) -> u32 {
+        let (Some(first), Some(last)) = (self.entries.front(), self.at(height)) else { return 0 };
+        let below = first.backed.saturating_sub(u32::from(first.known.is_backed()));
+        last.backed.saturating_sub(below)
+    }
+
+    /// Adds an entry on top.
+    pub(super) fn push(&mut self, known: Known, work: Work, last: LastHeights, seen: u64) {
+        let below = self.entries.back().map_or(0, |entry| entry.backed);
+        let backed = below.saturating_add(u32::from(known.is_backed()));
+        self.entries.push_back(Entry { known, work, last, backed, seen });
     }
 
     /// The last entry, and when it was seen.

@@ -67,6 +67,24 @@ fn the_heaviest_branch_wins_and_the_first_of_equals_stays() {
 }
 
 #[test]
+fn headers_that_cost_nothing_do_not_put_us_behind() {
+    let (trunk, mut index) = start();
+    let a = trunk.clone().grow(24, 1);
+    offer(&mut index, &trunk, a.all_above(0));
+    assert_eq!(index.best(&trunk).height, Height::new(24));
+    assert_eq!(index.backed_ahead(&trunk), 0);
+    // Once they were connected their stake was judged: left for another branch, they count.
+    let b = trunk.clone().grow(30, 2);
+    follow(&mut index, &trunk, &a);
+    offer(&mut index, &a, b.all_above(0));
+    follow(&mut index, &a, &b);
+    let longer = a.clone().grow(9, 1);
+    offer(&mut index, &b, longer.all_above(24));
+    assert_eq!(index.best(&b).hash, longer.hash(33));
+    assert_eq!(index.backed_ahead(&b), 24);
+}
+
+#[test]
 fn screening_names_the_first_fault_and_keeps_what_is_right() {
     let (trunk, mut index) = start();
     let a = trunk.clone().grow(9, 1);

@@ -9,8 +9,8 @@ use mvs_consensus::header::{HeaderRejection, PlacedHeader, accept_header, check_
 use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 
-use super::jobs::{BodyFault, HeaderSource};
-use super::{BlockReply, Owner, broken};
+use super::jobs::{BodyFault, HeaderSource, Urgency};
+use super::{BlockReply, Owner, broken, verdict};
 use crate::chain::bodies::Body;
 use crate::chain::command::{BlockRefusal, BlockVerdict};
 use crate::chain::core::{ChainError, InvalidBlock};
@@ -24,9 +24,18 @@ use crate::telemetry::Gate;
 static INVALID: Gate = Gate::new(5, Duration::from_secs(60));
 
 /// Blocks that wait for the verdict on their header. They came without being asked for.
-const MOST_WAITING: usize = 32;
+pub(super) const MOST_WAITING: usize = 32;
 /// Bodies that may be checked at a time; more are dropped and asked for again.
 const MOST_CHECKS: usize = 4_096;
+
+/// Blocks of our own that may be in judgement beyond what strangers may have there.
+const MOST_OWN: usize = 64;
+
+/// Whether so many of something in judgement leave no room for a block. Strangers must not keep out
+/// what we found.
+fn is_full(there: usize, most: usize, from: Option<PeerId>) -> bool {
+    there >= if from.is_some() { most } else { most + MOST_OWN }
+}
 
 /// A block whose header is being judged.
 #[derive(Debug)]
@@ -49,6 +58,7 @@ impl Owner {
         match self.core.index.standing(self.core.trunk(), &hash)? {
             Standing::Trunk(_) => {}
             Standing::Invalid => {
+                verdict::refused(&hash, "block.known_invalid");
                 self.network.penalise(peer, Penalty::BAN, "block.known_invalid");
             }
             Standing::Beside(_) => {
@@ -71,15 +81,24 @@ impl Owner {
         charge: Charge,
     ) -> Result<(), ChainError> {
         let (hash, header) = (block.hash(), block.header().clone());
-        if self.waiting.len() >= MOST_WAITING {
-            self.answer_block(&hash, Err(BlockRefusal::Busy));
+        if let Some(waiting) = self.waiting.get_mut(&hash) {
+            // Bytes of our own are worth more than a stranger's under the same header.
+            if from.is_none() {
+                *waiting = WaitingBlock { block, from, charge };
+            }
             return Ok(());
         }
-        if self.waiting.contains_key(&hash) {
+        if is_full(self.waiting.len(), MOST_WAITING, from) {
+            self.answer_block(&hash, Err(BlockRefusal::Busy));
             return Ok(());
         }
         self.waiting.insert(hash, WaitingBlock { block, from, charge });
         self.start_headers(HeaderSource::Block(hash), vec![header])
+    }
+
+    /// Tells whether a block that waits for the verdict on its header is of our own making.
+    pub(super) fn is_own_block(&self, hash: &BlockHash) -> bool {
+        self.waiting.get(hash).is_some_and(|waiting| waiting.from.is_none())
     }
 
     pub(super) fn waiting_header_judged(
@@ -109,8 +128,9 @@ impl Owner {
                 }
             }
             self.answer_block(&hash, Err(stop.into()));
+            return Ok(());
         }
-        Ok(())
+        self.answer_forgotten(&hash)
     }
 
     /// Has a body checked whose header is held.
@@ -122,9 +142,9 @@ impl Owner {
     ) -> Result<(), ChainError> {
         let hash = block.hash();
         if self.core.bodies.has(&hash) {
-            return Ok(());
+            return self.answer_forgotten(&hash);
         }
-        if self.core.bodies.checking() >= MOST_CHECKS {
+        if is_full(self.core.bodies.checking(), MOST_CHECKS, from) {
             self.answer_block(&hash, Err(BlockRefusal::Busy));
             return Ok(());
         }
@@ -136,10 +156,11 @@ impl Owner {
                 self.core.index.set_placed(placed.clone());
                 placed
             }
-            None => return Ok(()),
+            None => return self.answer_forgotten(&hash),
         };
         self.core.bodies.start_check(hash, from);
-        self.check_body(placed, block, charge);
+        let urgency = if from.is_none() { Urgency::OwnBlock } else { Urgency::Chain };
+        self.check_body(urgency, placed, block, charge);
         Ok(())
     }
 
@@ -169,9 +190,11 @@ impl Owner {
         bytes: usize,
         result: Result<std::sync::Arc<mvs_consensus::block::CheckedBlock>, BodyFault>,
     ) -> Result<(), ChainError> {
-        let Some(from) = self.core.bodies.end_check(&hash) else { return Ok(()) };
+        let Some(from) = self.core.bodies.end_check(&hash) else {
+            return self.answer_forgotten(&hash);
+        };
         if self.core.index.get(&hash).is_none() {
-            return Ok(());
+            return self.answer_forgotten(&hash);
         }
         match result {
             Ok(block) => {
@@ -208,6 +231,7 @@ impl Owner {
         text: String,
         penalty: Penalty,
     ) {
+        verdict::refused(hash, code);
         tracing::debug!(target: "chain", %hash, code, text, "body dropped");
         if let Some(peer) = from {
             self.planner.body_was_wrong(peer);
@@ -219,6 +243,7 @@ impl Owner {
     /// A block breaks a rule: it and its descendants are out, and its sender did not judge it.
     pub(super) fn on_invalid(&mut self, invalid: &InvalidBlock) {
         let (code, error) = (invalid.error.code(), &invalid.error);
+        verdict::refused(&invalid.hash, code);
         if let Some(held_back) = INVALID.pass(Instant::now()) {
             tracing::warn!(target: "chain", height = %invalid.height, hash = %invalid.hash, code,
                 %error, held_back, "invalid block");
@@ -270,11 +295,44 @@ impl Owner {
         }
     }
 
+    /// Answers whoever waits for the verdict on a block that nothing more will happen to: it is there
+    /// already, or its branch was given up in the meantime.
+    pub(super) fn answer_forgotten(&mut self, hash: &BlockHash) -> Result<(), ChainError> {
+        if !self.block_replies.contains_key(hash) || self.waiting.contains_key(hash) {
+            return Ok(());
+        }
+        match self.core.index.standing(self.core.trunk(), hash)? {
+            Standing::Trunk(_) => {
+                self.answer_block(hash, Ok(BlockVerdict { hash: *hash, is_on_chain: true }));
+            }
+            Standing::Beside(_) if self.core.bodies.is_ready(hash) => self.answer_side_block(hash),
+            // Its body is being checked, or to be handed in again.
+            Standing::Beside(_) if self.core.bodies.has(hash) => {}
+            Standing::Beside(_) => self.answer_block(hash, Err(BlockRefusal::Busy)),
+            Standing::Invalid | Standing::Unknown => {
+                let (code, text) = ("block.forgotten", "its branch was given up".to_owned());
+                self.answer_block(hash, Err(BlockRefusal::Refused { code, text }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for all: branches are also given up when others need their place.
+    pub(super) fn answer_all_forgotten(&mut self) -> Result<(), ChainError> {
+        let waiting: Vec<BlockHash> = self.block_replies.keys().copied().collect();
+        waiting.iter().try_for_each(|hash| self.answer_forgotten(hash))
+    }
+
     pub(super) fn answer_block(
         &mut self,
         hash: &BlockHash,
         answer: Result<BlockVerdict, BlockRefusal>,
     ) {
+        if let Some(solution) = self.solutions.remove(hash)
+            && answer.is_ok()
+        {
+            self.templates.taken(solution);
+        }
         for reply in self.block_replies.remove(hash).unwrap_or_default() {
             let _ = reply.send(answer.clone());
         }

@@ -3,17 +3,13 @@
 use mvs_primitives::header::Header;
 
 use super::jobs::{HeaderList, HeaderSource, Seal};
-use super::{Owner, unix_now};
+use super::{Owner, unix_now, verdict};
 use crate::chain::command::BlockRefusal;
 use crate::chain::core::ChainError;
 use crate::chain::intake::{HeadersStop, place, screen};
 use crate::p2p::api::{PeerId, Penalty};
-use crate::p2p::message::HeaderEntry;
+use crate::p2p::message::{HeaderEntry, MAX_HEADERS_EXTENDED};
 use crate::sync::{HeadersEnd, HeadersOutcome};
-
-/// Messages of one peer that wait while another one of it is being verified. An honest peer sends
-/// the answer to our one request, and an announcement now and then.
-const MOST_WAITING: usize = 8;
 
 impl Owner {
     pub(super) fn on_headers(
@@ -24,11 +20,8 @@ impl Owner {
         let headers: Vec<Header> = entries.into_iter().map(|entry| entry.header).collect();
         let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
         if state.is_verifying {
-            if state.headers.len() >= MOST_WAITING {
-                self.network.penalise(peer, Penalty::WASTEFUL, "headers.too_many");
-            } else {
-                state.headers.push_back(headers);
-            }
+            // No offence: a first node that syncs announces hundreds a second.
+            state.headers.put(headers);
             return Ok(());
         }
         self.start_headers(HeaderSource::Peer(peer), headers)
@@ -40,11 +33,16 @@ impl Owner {
         source: HeaderSource,
         headers: Vec<Header>,
     ) -> Result<(), ChainError> {
-        let count = headers.len();
+        let (first, count) = (headers.first().map(Header::hash), headers.len());
         let (index, trunk, tools) = self.core.index_and_trunk();
         let screened = screen(&tools.params, index, trunk, headers, unix_now())?;
-        let list =
-            HeaderList { source, count, last_known: screened.last_known, stop: screened.stop };
+        let list = HeaderList {
+            source,
+            first,
+            count,
+            last_known: screened.last_known,
+            stop: screened.stop,
+        };
         if screened.fresh.is_empty() {
             return self.headers_verified(list, Vec::new());
         }
@@ -65,9 +63,14 @@ impl Owner {
     ) -> Result<(), ChainError> {
         let (index, trunk, tools) = self.core.index_and_trunk();
         let placed = place(&tools.params, index, trunk, seals, unix_now())?;
-        let HeaderList { source, count, last_known, stop } = list;
+        let HeaderList { source, first, count, last_known, stop } = list;
         // What was found wrong first in the list's order.
         let stop = placed.stop.or(stop);
+        if let Some((stop, hash)) =
+            stop.as_ref().and_then(|stop| Some((stop, stop.hash().or(first)?)))
+        {
+            verdict::refused(&hash, stop.code());
+        }
         if placed.held > 0 {
             self.core.touch();
         }
@@ -98,10 +101,14 @@ impl Owner {
     fn next_headers(&mut self, peer: PeerId) -> Result<(), ChainError> {
         let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
         state.is_verifying = false;
-        match state.headers.pop_front() {
-            Some(headers) => self.start_headers(HeaderSource::Peer(peer), headers),
-            None => Ok(()),
+        let (next, was_dropped) = state.headers.take();
+        if let Some(headers) = next {
+            self.start_headers(HeaderSource::Peer(peer), headers)?;
         }
+        if was_dropped {
+            self.planner.headers_missed(peer);
+        }
+        Ok(())
     }
 
     fn judge_sender(&self, peer: PeerId, stop: &HeadersStop) {
@@ -121,8 +128,78 @@ impl Owner {
     }
 }
 
+/// Headers of a peer that came while others of it were being verified. One list at most, so that
+/// haste costs neither memory nor anything else.
+#[derive(Debug, Default)]
+pub(super) struct WaitingHeaders {
+    list: Vec<Header>,
+    /// Some were dropped: the peer is to be asked for them.
+    was_dropped: bool,
+}
+
+impl WaitingHeaders {
+    /// Adds a list: announcements of one block after the other become one list. Of two that do not
+    /// follow each other the longer stays, else the newer: a flow of announcements must not push out
+    /// the answer that leads up to them.
+    fn put(&mut self, headers: Vec<Header>) {
+        let follows = match (self.list.last(), headers.first()) {
+            (Some(last), Some(first)) => first.previous == last.hash(),
+            _ => true,
+        };
+        if follows && self.list.len() + headers.len() <= MAX_HEADERS_EXTENDED {
+            self.list.extend(headers);
+            return;
+        }
+        self.was_dropped = true;
+        if !follows && headers.len() >= self.list.len() {
+            self.list = headers;
+        }
+    }
+
+    /// Takes the list, and whether others were dropped since the last time.
+    fn take(&mut self) -> (Option<Vec<Header>>, bool) {
+        let list = std::mem::take(&mut self.list);
+        ((!list.is_empty()).then_some(list), std::mem::take(&mut self.was_dropped))
+    }
+}
+
 impl From<HeadersStop> for BlockRefusal {
     fn from(stop: HeadersStop) -> Self {
         Self::Refused { code: stop.code(), text: stop.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::WaitingHeaders;
+    use crate::chain::testing::{TestChain, params};
+    use crate::p2p::message::MAX_HEADERS_EXTENDED;
+
+    #[test]
+    fn announcements_that_wait_become_one_list() {
+        let chain = TestChain::new(&Arc::new(params())).grow(2_500, 1);
+        let mut waiting = WaitingHeaders::default();
+        for height in 0..2_500 {
+            waiting.put(chain.headers(height, height + 1));
+        }
+        let (list, was_dropped) = waiting.take();
+        assert_eq!(list.unwrap(), chain.headers(0, MAX_HEADERS_EXTENDED as u32));
+        assert!(was_dropped);
+        assert_eq!(waiting.take(), (None, false));
+    }
+
+    #[test]
+    fn an_answer_is_not_pushed_out_by_announcements() {
+        let chain = TestChain::new(&Arc::new(params())).grow(700, 1);
+        let mut waiting = WaitingHeaders::default();
+        waiting.put(chain.headers(0, 500));
+        waiting.put(chain.headers(600, 601));
+        waiting.put(chain.headers(601, 602));
+        assert_eq!(waiting.take(), (Some(chain.headers(0, 500)), true));
+        waiting.put(chain.headers(600, 601));
+        waiting.put(chain.headers(602, 603));
+        assert_eq!(waiting.take(), (Some(chain.headers(602, 603)), true));
     }
 }

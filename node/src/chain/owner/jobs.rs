@@ -13,7 +13,7 @@ use mvs_primitives::header::Header;
 
 use super::Owner;
 use crate::chain::command::{Command, TestReply};
-use crate::chain::core::ChainError;
+use crate::chain::core::{ChainError, Tools};
 use crate::chain::intake::HeadersStop;
 use crate::mempool::Verdict;
 use crate::p2p::api::{Charge, PeerId};
@@ -21,6 +21,19 @@ use crate::p2p::message::RawBlock;
 
 /// Seals that one thread verifies together.
 const SEALS: usize = 64;
+/// Seals of a list that are verified before all others: a list of false ones costs no more than these.
+pub(super) const PILOT: usize = 16;
+
+/// What goes before what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A block of our own: every moment that the others hear of it later costs.
+    OwnBlock,
+    /// Headers and blocks of peers.
+    Chain,
+    /// Loose transactions.
+    Loose,
+}
 
 /// Whose headers they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +48,8 @@ pub(super) enum HeaderSource {
 #[derive(Debug)]
 pub(super) struct HeaderList {
     pub(super) source: HeaderSource,
+    /// The first one.
+    pub(super) first: Option<BlockHash>,
     /// Headers in the message.
     pub(super) count: usize,
     /// The last one that was known before.
@@ -57,8 +72,10 @@ pub(super) enum BodyFault {
 /// What comes back.
 #[derive(Debug)]
 pub(super) enum JobResult {
-    /// Seals were verified.
+    /// Seals were verified, as far as the first false one.
     Headers(HeaderList, Vec<Seal>),
+    /// The first seals of a list hold; these headers are left.
+    Pilot(HeaderList, Vec<Seal>, Vec<Header>),
     /// A body was checked.
     Body { hash: BlockHash, bytes: usize, result: Result<Arc<CheckedBlock>, BodyFault> },
     /// A loose transaction was verified.
@@ -71,10 +88,14 @@ pub(super) enum JobResult {
 
 impl Owner {
     /// Runs a job on some thread; its result comes back to [`Owner::take_result`].
-    pub(super) fn spawn(&self, job: impl FnOnce() -> Option<JobResult> + Send + 'static) {
+    pub(super) fn spawn(
+        &self,
+        urgency: Urgency,
+        job: impl FnOnce() -> Option<JobResult> + Send + 'static,
+    ) {
         let results = self.results_in.clone();
         let wake = self.wake.clone();
-        self.core.tools().pool.spawn(move || {
+        let job = move || {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
             let result = match outcome {
                 Ok(Some(result)) => result,
@@ -86,12 +107,28 @@ impl Owner {
             if let Some(wake) = wake.upgrade() {
                 let _ = wake.try_send(Command::Wake);
             }
-        });
+        };
+        let pool = &self.core.tools().pool;
+        match urgency {
+            Urgency::OwnBlock => pool.spawn_urgent(job),
+            Urgency::Chain => pool.spawn(job),
+            Urgency::Loose => pool.spawn_last(job),
+        }
     }
 
     pub(super) fn take_result(&mut self, result: JobResult) -> Result<(), ChainError> {
         match result {
             JobResult::Headers(list, seals) => self.headers_verified(list, seals),
+            JobResult::Pilot(list, seals, rest) => {
+                // Nobody waits for the rest if its sender left.
+                if let HeaderSource::Peer(peer) = list.source
+                    && !self.peers.contains_key(&peer)
+                {
+                    return self.headers_verified(list, seals);
+                }
+                self.verify_rest(list, seals, rest);
+                Ok(())
+            }
             JobResult::Body { hash, bytes, result } => self.body_checked(hash, bytes, result),
             JobResult::Tx { verdict, from } => self.tx_verified(*verdict, from),
             JobResult::Test { verdict, reply } => self.tx_tested(*verdict, reply),
@@ -99,31 +136,52 @@ impl Owner {
         }
     }
 
-    /// Verifies seals, in parts on several threads.
-    pub(super) fn verify_seals(&self, list: HeaderList, headers: Vec<Header>) {
+    /// Verifies seals: a few, and if those hold the others.
+    pub(super) fn verify_seals(&self, list: HeaderList, mut headers: Vec<Header>) {
+        let urgency = match list.source {
+            HeaderSource::Block(hash) if self.is_own_block(&hash) => Urgency::OwnBlock,
+            _ => Urgency::Chain,
+        };
+        let rest = headers.split_off(headers.len().min(PILOT));
+        let tools = self.core.tools().clone();
+        self.spawn(urgency, move || {
+            let seals = check_seals(&tools, headers);
+            let holds = seals.iter().all(|(_, seal)| seal.is_ok());
+            Some(match holds && !rest.is_empty() {
+                true => JobResult::Pilot(list, seals, rest),
+                false => JobResult::Headers(list, seals),
+            })
+        });
+    }
+
+    /// Verifies the seals behind the first ones, in parts on several threads.
+    fn verify_rest(&self, list: HeaderList, pilot: Vec<Seal>, headers: Vec<Header>) {
         let parts: Vec<Vec<Header>> = headers.chunks(SEALS).map(<[Header]>::to_vec).collect();
         let task = Arc::new(SealTask {
             left: AtomicUsize::new(parts.len()),
             state: Mutex::new(SealParts {
                 list: Some(list),
+                pilot,
                 done: parts.iter().map(|_| None).collect(),
             }),
         });
         for (number, part) in parts.into_iter().enumerate() {
             let task = Arc::clone(&task);
             let tools = self.core.tools().clone();
-            self.spawn(move || {
-                let hashes: Vec<BlockHash> = part.iter().map(Header::hash).collect();
-                let checked = check_headers(&tools.params, &tools.caches, part);
-                task.put(number, hashes.into_iter().zip(checked).collect())
-            });
+            self.spawn(Urgency::Chain, move || task.put(number, check_seals(&tools, part)));
         }
     }
 
     /// Checks a body against its header.
-    pub(super) fn check_body(&self, placed: PlacedHeader, block: RawBlock, charge: Charge) {
+    pub(super) fn check_body(
+        &self,
+        urgency: Urgency,
+        placed: PlacedHeader,
+        block: RawBlock,
+        charge: Charge,
+    ) {
         let params = Arc::clone(&self.core.tools().params);
-        self.spawn(move || {
+        self.spawn(urgency, move || {
             let hash = block.hash();
             let result = match BlockBody::decode(block.bytes()) {
                 Ok(body) => check_block(&params, placed, body).map_err(BodyFault::Refused),
@@ -135,6 +193,11 @@ impl Owner {
     }
 }
 
+fn check_seals(tools: &Tools, headers: Vec<Header>) -> Vec<Seal> {
+    let hashes: Vec<BlockHash> = headers.iter().map(Header::hash).collect();
+    hashes.into_iter().zip(check_headers(&tools.params, &tools.caches, headers)).collect()
+}
+
 /// A list of headers in parts; whoever finishes the last part hands it in.
 struct SealTask {
     left: AtomicUsize,
@@ -143,6 +206,7 @@ struct SealTask {
 
 struct SealParts {
     list: Option<HeaderList>,
+    pilot: Vec<Seal>,
     done: Vec<Option<Vec<Seal>>>,
 }
 
@@ -156,7 +220,7 @@ impl SealTask {
             return None;
         }
         let list = state.list.take()?;
-        let mut all = Vec::new();
+        let mut all = std::mem::take(&mut state.pilot);
         for part in state.done.drain(..) {
             match part {
                 Some(part) => all.extend(part),

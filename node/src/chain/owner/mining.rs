@@ -10,7 +10,7 @@ use super::{BlockReply, Owner, unix_now};
 use crate::chain::command::raw_block;
 use crate::chain::core::ChainError;
 use crate::mempool::Tip;
-use crate::mining::{Payout, TemplateError, WorkTemplate};
+use crate::mining::{Payout, Solution, TemplateError, WorkTemplate};
 
 impl Owner {
     pub(super) fn give_work(
@@ -42,10 +42,12 @@ impl Owner {
         reply: BlockReply,
     ) -> Result<(), ChainError> {
         let tip = self.core.tip().hash;
-        match self.templates.submit(tip, work, nonce, mix_hash) {
+        let solution = Solution { work, nonce, mix_hash };
+        match self.templates.submit(tip, solution) {
             Ok(block) => {
                 let block = raw_block(&block)
                     .ok_or_else(|| super::broken("a block of our own does not encode"))?;
+                self.solutions.insert(block.hash(), solution);
                 self.submit_block(block, reply)
             }
             Err(error) => {

@@ -1,13 +1,12 @@
 //! What peers say, and what is said to them.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mvs_consensus::block::ConnectedBlock;
 use mvs_primitives::hash::BlockHash;
-use mvs_primitives::header::Header;
 
 use super::Owner;
+use super::headers::WaitingHeaders;
 use super::serve::Request;
 use crate::chain::core::ChainError;
 use crate::chain::index::locator;
@@ -19,18 +18,21 @@ use crate::telemetry::Gate;
 /// Anybody can connect and be slow.
 static DROPPED: Gate = Gate::new(5, Duration::from_secs(60));
 
-/// Headers in an announcement; the first node announces whatever one change of its chain brought.
-const MOST_ANNOUNCED: usize = 16;
-
 /// What the owner knows of a peer.
 #[derive(Debug)]
 pub(super) struct PeerState {
     /// Headers of it are being verified.
     pub(super) is_verifying: bool,
     /// Headers that came in the meantime.
-    pub(super) headers: VecDeque<Vec<Header>>,
+    pub(super) headers: WaitingHeaders,
     /// The least fee in units per 1000 bytes that it wants to hear of.
     pub(super) fee_filter: u64,
+}
+
+impl PeerState {
+    pub(super) fn new() -> Self {
+        Self { is_verifying: false, headers: WaitingHeaders::default(), fee_filter: 0 }
+    }
 }
 
 impl Owner {
@@ -41,6 +43,8 @@ impl Owner {
                 tracing::debug!(target: "chain", %peer, %reason, "peer gone");
                 self.peers.remove(&peer);
                 self.planner.peer_gone(peer);
+                self.tx_requests.peer_gone(peer);
+                self.tx_queue.peer_gone(peer);
                 self.orphans.forget_peer(peer.number());
             }
             NetworkEvent::Message { peer, message, charge } => {
@@ -50,7 +54,7 @@ impl Owner {
                 match message {
                     PeerMessage::Headers(entries) => self.on_headers(peer, entries)?,
                     PeerMessage::Block(block) => self.on_block(peer, block, charge)?,
-                    PeerMessage::Tx(tx) => self.on_tx(peer, &tx),
+                    PeerMessage::Tx(tx) => self.on_tx(peer, &tx, charge),
                     PeerMessage::Inv(items) => self.on_inv(peer, &items),
                     PeerMessage::NotFound(items) => self.on_not_found(peer, &items),
                     PeerMessage::GetHeaders(locator) => {
@@ -92,8 +96,7 @@ impl Owner {
             self.planner.peer_connected(facts.id, view);
         }
         let peer = facts.id;
-        let state = PeerState { is_verifying: false, headers: VecDeque::new(), fee_filter: 0 };
-        self.peers.insert(peer, state);
+        self.peers.insert(peer, PeerState::new());
         if self.takes_transactions() {
             self.send(peer, &Message::MemPool);
         }
@@ -127,7 +130,7 @@ impl Owner {
         self.planner.not_found(peer, &blocks);
         for item in items {
             if let Inventory::Tx(txid) = item {
-                self.tx_requests.remove(txid);
+                self.tx_requests.failed(peer, txid);
             }
         }
     }
@@ -145,7 +148,7 @@ impl Owner {
         if unknown.next().is_some() {
             self.planner.blocks_announced(peer);
         }
-        self.ask_transactions(peer, items);
+        self.note_announced(peer, items);
     }
 
     fn on_get_data(&mut self, peer: PeerId, items: Vec<Inventory>) {
@@ -219,23 +222,27 @@ impl Owner {
         Ok(())
     }
 
-    /// Tells the peers of new blocks, as the first node does: by their headers (p2p.md 7.2).
-    pub(super) fn announce(&self, connected: &[ConnectedBlock]) {
-        let latest = connected.iter().rev().take(MOST_ANNOUNCED).rev();
-        let entries: Vec<HeaderEntry> = latest
-            .map(|block| HeaderEntry {
+    /// Keeps the headers of new blocks for the next announcement: of many at once only the last.
+    pub(super) fn note_for_peers(&mut self, connected: &[ConnectedBlock], is_bulk: bool) {
+        let first = if is_bulk { connected.len().saturating_sub(1) } else { 0 };
+        for block in connected.iter().skip(first) {
+            self.announcements.push(HeaderEntry {
                 header: block.block().header().header().clone(),
                 // A block has far fewer transactions.
                 transaction_count: u32::try_from(block.block().txids().len()).unwrap_or(u32::MAX),
-            })
-            .collect();
-        let Some(last) = connected.last().map(|block| block.block().header().hash()) else {
-            return;
-        };
-        if entries.is_empty() {
-            return;
+            });
         }
-        let message = Message::Headers(entries);
-        self.network.broadcast(&message, |facts| !self.planner.told_us(facts.id, &last));
+    }
+
+    /// Tells the peers of new blocks, as the first node does: by their headers (p2p.md 7.2). Whoever is
+    /// behind us asks once, and then waits until it hears of more.
+    pub(super) fn announce(&mut self) {
+        let tip = self.core.tip();
+        let at_best = self.core.index.backed_ahead(self.core.trunk()) == 0;
+        let entries = self.announcements.take(self.now(), at_best);
+        if !entries.is_empty() {
+            let message = Message::Headers(entries);
+            self.network.broadcast(&message, |facts| !self.planner.told_us(facts.id, &tip.hash));
+        }
     }
 }

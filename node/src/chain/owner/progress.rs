@@ -4,25 +4,24 @@ use std::time::Duration;
 
 use super::{Owner, unix_now};
 use crate::chain::command::SyncStatus;
+use crate::chain::core::ChainError;
 
 /// How often the status is published at most.
 const STATUS_PAUSE: Duration = Duration::from_millis(200);
 /// How often old things are thrown away.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
-/// After this time a request for a transaction is forgotten.
-const FORGET_REQUESTS: Duration = Duration::from_secs(60);
-/// Blocks behind the heaviest header at which the node still counts as having caught up.
+/// Blocks behind the headers that are backed at which the node still counts as having caught up.
 const SYNCED_DISTANCE: u32 = 3;
 
 impl Owner {
-    pub(super) fn upkeep(&mut self) {
+    pub(super) fn upkeep(&mut self) -> Result<(), ChainError> {
         let now = self.now();
         if self.last_status.is_none_or(|last| now.saturating_sub(last) >= STATUS_PAUSE) {
             self.last_status = Some(now);
             self.publish_status();
         }
         if now.saturating_sub(self.last_upkeep) < UPKEEP_PAUSE {
-            return;
+            return Ok(());
         }
         self.last_upkeep = now;
         let expired = self.mempool.expire(unix_now());
@@ -30,7 +29,6 @@ impl Owner {
             tracing::debug!(target: "chain", count = expired.len(), "loose transactions expired");
         }
         self.orphans.expire(unix_now());
-        self.tx_requests.retain(|_, since| now.saturating_sub(*since) < FORGET_REQUESTS);
         self.block_replies.retain(|_, replies| {
             replies.retain(|reply| !reply.is_closed());
             !replies.is_empty()
@@ -39,13 +37,15 @@ impl Owner {
             replies.retain(|reply| !reply.is_closed());
             !replies.is_empty()
         });
+        self.solutions.retain(|hash, _| self.block_replies.contains_key(hash));
+        self.answer_all_forgotten()
     }
 
     pub(super) fn publish_status(&mut self) {
         let tip = self.core.tip();
         let best = self.core.index.best(self.core.trunk());
         let claimed = self.planner.claimed_height();
-        let behind = best.height.blocks_since(tip.height);
+        let behind = self.core.index.backed_ahead(self.core.trunk());
         let claims_more =
             claimed.is_some_and(|claimed| claimed.blocks_since(best.height) > SYNCED_DISTANCE);
         let enough_peers = !self.peers.is_empty() || self.config.synced_without_peers;

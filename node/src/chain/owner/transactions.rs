@@ -1,38 +1,35 @@
 //! Loose transactions: from peers and of our own, into the pool and on to others.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mvs_consensus::block::ConnectedBlock;
-use mvs_consensus::error::{Fault, Rejection};
+use mvs_consensus::error::{Fault, Rejection, TxRuleError};
 use mvs_consensus::header::Parent;
 use mvs_consensus::script::CacheUse;
+use mvs_consensus::state::StateView as _;
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::Encode;
-use mvs_primitives::hash::TxId;
+use mvs_primitives::hash::{TxId, sha256d};
 use mvs_primitives::transaction::Transaction;
 use mvs_store::UndoneBlock;
 
-use super::jobs::JobResult;
-use super::{Owner, TxReply, unix_now};
+use super::jobs::{JobResult, Urgency};
+use super::tx_queue::Waiting;
+use super::{Owner, TxReply, unix_now, verdict};
 use crate::chain::command::{TestReply, TxRefusal};
 use crate::chain::core::ChainError;
 use crate::chain::events::ChainEvent;
 use crate::mempool::{
     BlockTxs, LooseTx, Origin, Reject, Removed, Staged, Tip, TipChange, Verdict, load,
 };
-use crate::p2p::api::{Merit, PeerId, Penalty};
+use crate::p2p::api::{Charge, Merit, PeerId, Penalty};
 use crate::p2p::message::{Inventory, Message, RawTx};
 
-/// Transactions that may be verified at a time; more from peers are dropped.
-const MOST_JOBS: usize = 1_024;
-/// Transactions that are asked for at a time.
-const MOST_REQUESTS: usize = 20_000;
-/// Transactions that are asked of a peer in one message.
-const MOST_ASKED: usize = 1_000;
-/// After this time a transaction is asked of somebody else.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Transactions that are out for verification at a time, for each thread: one runs, one is next.
+const JOBS_OF_THREAD: usize = 2;
+/// Transactions that are tested at a time for those who ask; more are told to ask later.
+const MOST_TESTS: usize = 64;
 /// The most of a pool file that is read.
 const POOL_FILE_BYTES: u64 = 256 << 20;
 
@@ -51,60 +48,76 @@ impl Owner {
         Ok(look(&tip))
     }
 
-    pub(super) fn ask_transactions(&mut self, peer: PeerId, items: &[Inventory]) {
+    /// Puts a peer in line for what it named.
+    pub(super) fn note_announced(&mut self, peer: PeerId, items: &[Inventory]) {
         if !self.takes_transactions() {
             return;
         }
-        let now = self.now();
-        let mut wanted = Vec::new();
         for item in items {
             let Inventory::Tx(txid) = item else { continue };
-            let known = self.mempool.contains(txid) || self.orphans.contains(txid);
-            let asked = self
-                .tx_requests
-                .get(txid)
-                .is_some_and(|since| now.saturating_sub(*since) < REQUEST_TIMEOUT);
-            if known || asked || self.tx_requests.len() >= MOST_REQUESTS {
-                continue;
+            let is_known = self.mempool.contains(txid)
+                || self.orphans.contains(txid)
+                || self.tx_queue.is_pending(txid);
+            if !is_known && self.mempool.refusal(txid).is_none() {
+                self.tx_requests.announced(peer, *txid);
             }
-            self.tx_requests.insert(*txid, now);
-            wanted.push(*item);
-            if wanted.len() >= MOST_ASKED {
-                break;
-            }
-        }
-        if !wanted.is_empty() {
-            self.send(peer, &Message::GetData(wanted));
         }
     }
 
-    pub(super) fn on_tx(&mut self, peer: PeerId, tx: &RawTx) {
+    /// Asks for what was announced.
+    pub(super) fn ask_transactions(&mut self) {
+        let (now, queue) = (self.now(), &self.tx_queue);
+        for (peer, txids) in self.tx_requests.poll(now, |peer| queue.waiting_of(peer)) {
+            self.send(peer, &Message::GetData(txids.into_iter().map(Inventory::Tx).collect()));
+        }
+    }
+
+    pub(super) fn on_tx(&mut self, peer: PeerId, tx: &RawTx, charge: Charge) {
         if !self.takes_transactions() {
             return;
         }
         let (transaction, txid) = match tx.decode() {
             Ok(read) => read,
             Err(error) => {
+                // Bytes without an id go by their own hash.
+                let id = TxId::from_bytes(sha256d(tx.bytes()));
+                verdict::refused(&id, error.code());
                 self.network.penalise(peer, Penalty::BAN, error.code());
                 return;
             }
         };
-        self.tx_requests.remove(&txid);
-        self.offer(LooseTx::new(Arc::new(transaction), txid), Some(peer));
+        self.tx_requests.settled(&txid);
+        self.offer(LooseTx::new(Arc::new(transaction), txid), Some(peer), charge);
     }
 
     pub(super) fn submit_tx(&mut self, tx: LooseTx, reply: TxReply) {
         self.tx_replies.entry(tx.txid()).or_default().push(reply);
-        self.offer(tx, None);
+        self.offer(tx, None, Charge::none());
     }
 
-    fn offer(&mut self, tx: LooseTx, from: Option<PeerId>) {
+    fn offer(&mut self, tx: LooseTx, from: Option<PeerId>, charge: Charge) {
         let txid = tx.txid();
-        let origin = if from.is_some() { Origin::Peer } else { Origin::Local };
-        match self.mempool.stage(tx, origin) {
-            Ok(_) if self.tx_jobs >= MOST_JOBS => self.answer_tx(&txid, Err(TxRefusal::Busy)),
-            Ok(staged) => self.verify_tx(staged, from),
-            Err(reject) => self.answer_tx(&txid, Err(reject.into())),
+        if self.tx_queue.push(Waiting { tx, from, charge }) {
+            self.start_transactions();
+        } else if from.is_none() {
+            self.answer_tx(&txid, Err(TxRefusal::Busy));
+        }
+    }
+
+    /// Has what waits verified, as far as threads are free.
+    fn start_transactions(&mut self) {
+        let most = JOBS_OF_THREAD * self.core.tools().pool.threads();
+        while let Some(Waiting { tx, from, charge }) = self.tx_queue.take(most) {
+            let txid = tx.txid();
+            let origin = if from.is_some() { Origin::Peer } else { Origin::Local };
+            match self.mempool.stage(tx, origin) {
+                Ok(staged) => self.verify_tx(staged, from, charge),
+                Err(reject) => {
+                    self.tx_queue.done(&txid);
+                    verdict::refused(&txid, reject.code());
+                    self.answer_tx(&txid, Err(reject.into()));
+                }
+            }
         }
     }
 
@@ -112,8 +125,9 @@ impl Owner {
     pub(super) fn test_tx(&mut self, tx: LooseTx, reply: TestReply) {
         // Nobody may be waiting any more; so with every answer.
         let _ = match self.mempool.stage(tx, Origin::Local) {
-            Ok(_) if self.tx_jobs >= MOST_JOBS => reply.send(Err(TxRefusal::Busy)),
+            Ok(_) if self.tests >= MOST_TESTS => reply.send(Err(TxRefusal::Busy)),
             Ok(staged) => {
+                self.tests += 1;
                 self.verify(staged, move |verdict| JobResult::Test { verdict, reply });
                 Ok(())
             }
@@ -126,7 +140,7 @@ impl Owner {
         verdict: Verdict,
         reply: TestReply,
     ) -> Result<(), ChainError> {
-        self.tx_jobs = self.tx_jobs.saturating_sub(1);
+        self.tests = self.tests.saturating_sub(1);
         let now = unix_now();
         let answer = match self.with_tip(|tip| self.mempool.test(tip, verdict, now))? {
             Ok(found) => Ok(found),
@@ -137,20 +151,22 @@ impl Owner {
         Ok(())
     }
 
-    fn verify_tx(&mut self, staged: Staged, from: Option<PeerId>) {
-        self.verify(staged, move |verdict| JobResult::Tx { verdict, from });
+    fn verify_tx(&self, staged: Staged, from: Option<PeerId>, charge: Charge) {
+        self.verify(staged, move |verdict| {
+            drop(charge);
+            JobResult::Tx { verdict, from }
+        });
     }
 
     fn verify(
-        &mut self,
+        &self,
         staged: Staged,
         result: impl FnOnce(Box<Verdict>) -> JobResult + Send + 'static,
     ) {
-        self.tx_jobs += 1;
         let trunk = self.core.trunk().clone();
         let tools = self.core.tools().clone();
         let policy = self.mempool.config().policy.clone();
-        self.spawn(move || {
+        self.spawn(Urgency::Loose, move || {
             let tip = trunk.tip();
             let parent = Parent { hash: tip.hash, height: tip.height };
             // A tip that cannot be read shows when the owner looks at it itself.
@@ -158,8 +174,7 @@ impl Owner {
                 return Some(JobResult::Panicked);
             };
             let cache = CacheUse::ReadWrite(&tools.signatures);
-            let verdict = Box::new(staged.verify(&tip, &policy, cache));
-            Some(result(verdict))
+            Some(result(Box::new(staged.verify(&tip, &policy, cache))))
         });
     }
 
@@ -168,11 +183,12 @@ impl Owner {
         verdict: Verdict,
         from: Option<PeerId>,
     ) -> Result<(), ChainError> {
-        self.tx_jobs = self.tx_jobs.saturating_sub(1);
         let tx = verdict.tx().clone();
         let txid = tx.txid();
+        self.tx_queue.done(&txid);
         match self.admit(verdict)? {
             Ok(()) => {
+                verdict::accepted(&txid);
                 if let Some(peer) = from {
                     self.network.note_merit(peer, Merit::Tx);
                 }
@@ -180,11 +196,15 @@ impl Owner {
                 self.relay(&tx);
                 let _ = self.events.send(ChainEvent::Loose { txid });
                 for (child, peer) in self.orphans.take_children(&txid) {
-                    self.offer(child, Some(PeerId::new(peer)));
+                    self.offer(child, Some(PeerId::new(peer)), Charge::none());
                 }
             }
+            // The parent came in while this one was being verified: nobody would wake it as an orphan.
+            Err(reject) if self.has_arrived(&reject)? => self.offer(tx, from, Charge::none()),
             Err(reject) => {
-                if let Some(peer) = from {
+                verdict::refused(&txid, reject.code());
+                // One that left has no share in the orphans any more.
+                if let Some(peer) = from.filter(|peer| self.peers.contains_key(peer)) {
                     if reject.is_missing_parent() {
                         self.orphans.add(tx, peer.number(), unix_now());
                     } else if reject.is_misbehaviour() {
@@ -194,7 +214,21 @@ impl Owner {
                 self.answer_tx(&txid, Err(reject.into()));
             }
         }
+        self.start_transactions();
         Ok(())
+    }
+
+    /// Tells whether an output that was missing is there now.
+    fn has_arrived(&self, reject: &Reject) -> Result<bool, ChainError> {
+        let Reject::Rule(TxRuleError::InputMissing { previous, .. }) = reject else {
+            return Ok(false);
+        };
+        if let Some(parent) = self.mempool.get(&previous.txid) {
+            // An output that its parent does not have stays missing, however often one looks.
+            let index = usize::try_from(previous.index).unwrap_or(usize::MAX);
+            return Ok(parent.transaction().outputs.len() > index);
+        }
+        Ok(self.core.trunk().coin(previous)?.is_some())
     }
 
     fn admit(&mut self, verdict: Verdict) -> Result<Result<(), Reject>, ChainError> {
@@ -298,7 +332,7 @@ impl Owner {
         if !self.orphans.is_empty() {
             for txid in joined.iter().flat_map(|block| block.txids) {
                 for (child, peer) in self.orphans.take_children(txid) {
-                    self.offer(child, Some(PeerId::new(peer)));
+                    self.offer(child, Some(PeerId::new(peer)), Charge::none());
                 }
             }
         }

@@ -24,8 +24,8 @@ pub struct Services(u64);
 impl Services {
     /// Serves blocks.
     pub const NETWORK: Self = Self(1);
-    /// Understands our extensions: compact blocks, `feefilter`, 2000 headers in a message. Bit 27, of
-    /// the range that Bitcoin leaves to experiments; the first node reads no bits at all.
+    /// Understands our extensions: `feefilter`, 2000 headers in a message. Bit 27, of the range that
+    /// Bitcoin leaves to experiments; the first node reads no bits at all.
     pub const EXTENSIONS: Self = Self(1 << 27);
 
     /// Wraps the bits.

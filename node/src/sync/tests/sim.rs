@@ -42,6 +42,7 @@ pub(super) struct Script {
     /// Loses requests that come before this time.
     pub(super) deaf_until: Duration,
     pub(super) is_outbound: bool,
+    pub(super) is_manual: bool,
 }
 
 impl Script {
@@ -58,6 +59,7 @@ impl Script {
             mutates: false,
             deaf_until: Duration::ZERO,
             is_outbound: true,
+            is_manual: false,
         }
     }
 }
@@ -165,7 +167,7 @@ impl Sim {
             start_height: Height::new(script.claims.unwrap_or(script.chain.height())),
             our_start_height: Height::new(our_start_height),
             is_outbound: script.is_outbound,
-            is_manual: false,
+            is_manual: script.is_manual,
             has_extensions: !script.like_first_node,
         };
         self.peers.insert(id, SimPeer { script, our_start_height, busy_until: Duration::ZERO });

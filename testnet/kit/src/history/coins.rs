@@ -8,7 +8,7 @@ use mvs_primitives::script::{Opcode, Script, ScriptBuilder};
 use mvs_primitives::text::{DidName, Text};
 
 use super::book::{Held, Lock};
-use super::maker::{Draft, Maker};
+use super::maker::{Draft, MIN_FEE, Maker};
 
 /// Bit of a sequence that counts time (BIP-0068), in units of 2^5 seconds (chain.md 4.4).
 const TIME_BIT: u32 = 1 << 22;
@@ -51,7 +51,9 @@ impl Maker<'_> {
         let version = self.any_version();
         let mut draft = self.begin(version)?;
         let count = self.rng.within(4, 10);
-        let each = draft.left() / (count + 1);
+        // What is left over must pay the fee, from the smallest coin as well.
+        let left = draft.left();
+        let each = (left / (count + 1)).min(left.saturating_sub(MIN_FEE) / count);
         for _ in 0..count {
             let person = self.someone();
             draft.put(self.pay(each, person), Some(Lock::Key(person)));

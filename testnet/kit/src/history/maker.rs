@@ -16,7 +16,7 @@ use crate::people::Person;
 /// Least coin that a transaction is begun with: enough for its fee and a little change.
 const BEGIN_WITH: u64 = 100_000;
 /// The consensus minimum fee (chain.md 6.7); drafts pay it or somewhat more.
-const MIN_FEE: u64 = 10_000;
+pub(super) const MIN_FEE: u64 = 10_000;
 
 /// A transaction in the making: what it spends, what it makes and who can spend that.
 #[derive(Debug)]

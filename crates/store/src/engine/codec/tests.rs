@@ -178,8 +178,9 @@ fn small_records_are_read_back() {
     assert_eq!((again.entries, again.entries_at as usize), (&b"entries"[..], buf.len() - 7));
 
     for floor in [None, Some(0), Some(u32::MAX)] {
-        write_commit(&mut buf, 4, floor);
-        assert_eq!(read_commit(&buf), Some((4, floor)));
+        let commit = CommitRecord { records: 4, floor, durable: 1 << 40 | 3 };
+        commit.to_disk(&mut buf);
+        assert_eq!(CommitRecord::from_disk(&buf), Some(commit));
     }
-    assert_eq!(read_commit(&buf[1..]), None);
+    assert_eq!(CommitRecord::from_disk(&buf[1..]), None);
 }

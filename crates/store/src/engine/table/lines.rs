@@ -71,6 +71,25 @@ impl Shape {
         (0..=DISTANCE_MAX.min(mask)).map(move |distance| (home + distance) & mask)
     }
 
+    /// For each line whether it is on the path of one of the tags, which come in ascending order: whether a
+    /// pair with such a tag, put in or taken out, may have changed it.
+    pub(super) fn reach(self, tags: impl Iterator<Item = u64>) -> Vec<bool> {
+        let lines = self.line_count() as u64;
+        let mask = lines - 1;
+        let mut reached = vec![false; self.line_count()];
+        let mut done = 0;
+        for tag in tags {
+            let home = self.home(tag);
+            let end = home + DISTANCE_MAX.min(mask) + 1;
+            for number in home.max(done)..end {
+                // Below the count of lines, which are in memory.
+                reached[(number & mask) as usize] = true;
+            }
+            done = end.max(done);
+        }
+        reached
+    }
+
     #[inline]
     fn checksum(self, number: u64, line: &Line) -> u64 {
         let mut bytes = [0; 64];

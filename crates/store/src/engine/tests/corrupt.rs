@@ -1,8 +1,9 @@
 //! A byte that changed on the disk is found by `check`, and no look-up takes it for a coin or for no
 //! coin.
 
-use super::model::{Chain, Model, assert_same, assert_sound, nothing, perform, plan};
+use super::model::{Chain, Model, Step, assert_same, assert_sound, nothing, perform, plan};
 use super::*;
+use crate::backing::{Backing, Disk};
 use crate::sim::SimDisk;
 
 fn filled(seed: u64, clean: bool) -> (SimDisk, Options, Model) {
@@ -131,8 +132,8 @@ fn other_formats_networks_and_folders_are_refused() {
     let bad = Options { segment_bytes: 1 << 27, ..options.clone() };
     assert_eq!(code(&disk, &bad), Some("store.bad_option"));
     let lost = disk.kill_image();
-    crate::backing::Disk::remove(&lost, "head-0").unwrap();
-    crate::backing::Disk::remove(&lost, "head-1").unwrap();
+    lost.remove("head-0").unwrap();
+    lost.remove("head-1").unwrap();
     assert_eq!(code(&lost, &options), Some("store.not_a_store"));
     let open = Engine::open(disk.clone(), options.clone(), &mut ()).unwrap();
     let second = Engine::open(disk.clone(), options.clone(), &mut ());
@@ -180,4 +181,125 @@ fn assert_damaged(image: &SimDisk, options: &Options, model: &Model) {
             assert!(found > 0 || model.coins.is_empty());
         }
     }
+}
+
+/// Where a sector cannot be read a mapping ends the process: `check` must find it before.
+#[test]
+fn an_unreadable_sector_is_found_and_not_read_through_a_mapping() {
+    for seed in 30..30 + times(4, 1) {
+        let (disk, options, _) = filled(seed, true);
+        let mut rng = SimRng::new(seed);
+        let (engine, _) = Engine::open(disk.clone(), options, &mut Chain::default()).unwrap();
+        for (name, len) in disk.files().into_iter().step_by(if cfg!(miri) { 11 } else { 1 }) {
+            let at = rng.below(len);
+            let is_read =
+                name.starts_with("log/") || name.starts_with("live/") || name.starts_with("index/");
+            if !is_read || !holds_something(&engine, &name, at / 512 * 512) {
+                continue;
+            }
+            assert!(disk.spoil(&name, at));
+            let mut found = Vec::new();
+            engine.check(&mut |_, _| {}, &mut |error| found.push(error)).unwrap();
+            match &found[..] {
+                [EngineError::Corrupt { file, offset, .. }] => {
+                    assert_eq!((file, *offset), (&name, at / 512 * 512));
+                }
+                other => panic!("{name} {at}: {other:?}"),
+            }
+            assert!(disk.spoil(&name, 1 << 40)); // nowhere
+        }
+        engine.check(&mut |_, _| {}, &mut |error| panic!("{error}")).unwrap();
+    }
+}
+
+/// Whatever a slot of the index says, no byte outside the file is asked for: behind a mapping's file there is
+/// SIGBUS.
+#[test]
+fn no_position_reads_outside_a_segment() {
+    let (disk, options, _) = filled(40, true);
+    let (engine, _) = Engine::open(disk, options, &mut Chain::default()).unwrap();
+    let segments = &engine.log.segments;
+    for segment in segments.iter() {
+        let len = segment.file.len() as u32;
+        for offset in (0..len + 200).step_by(if cfg!(miri) { 37 } else { 1 }) {
+            match super::super::find::read_coin(
+                segments,
+                super::super::codec::position_of(segment.number, offset),
+            ) {
+                Ok(coin) => assert!(coin.value().len() < len as usize),
+                Err(error) => assert_eq!(error.code(), "store.corrupt", "{error}"),
+            }
+        }
+    }
+}
+
+/// A damaged byte in the record that the next block pushes out of reach of undoing: found before the block is
+/// durable, so that nothing has happened.
+#[test]
+fn a_damaged_record_that_expires_stops_the_commit_before_it_counts() {
+    let mut tried = 0;
+    for seed in 50..50 + times(20, 6) {
+        let (disk, options, model) = filled(seed, true);
+        let mut rng = SimRng::new(seed + 1000);
+        let (mut engine, _) = Engine::open(disk.clone(), options, &mut Chain::of(&model)).unwrap();
+        engine.options.undo_horizon = engine.ring.len() as u32;
+        // In some, nothing can be undone any more.
+        let Some(&at) = engine.ring.front() else { continue };
+        tried += 1;
+        let name = log::Segment::<SimDisk>::log_name(codec::segment_of(at));
+        let offset = u64::from(codec::offset_of(at)) + 60;
+        assert!(disk.corrupt(&name, offset, 4));
+        let block = model.random_block(&mut rng);
+        let mut batch = engine.batch().unwrap();
+        perform(&mut batch, &model, &[Step::Apply(block)]).unwrap();
+        assert_eq!(batch.commit(&[]).unwrap_err().code(), "store.corrupt");
+        assert_eq!(engine.tip(), model.tip());
+        disk.corrupt(&name, offset, 4);
+        assert_same(&engine, &model);
+        assert_sound(&engine);
+        // And it goes on.
+        let block = model.random_block(&mut rng);
+        let mut batch = engine.batch().unwrap();
+        perform(&mut batch, &model, &[Step::Apply(block)]).unwrap();
+        batch.commit(&[]).unwrap();
+    }
+    assert!(tried > 0);
+}
+
+/// With a length that the checkpoint contradicts nothing is read through the mapping.
+#[test]
+fn a_segment_that_is_cut_short_is_refused() {
+    let mut refused = 0;
+    for seed in 50..50 + times(4, 1) {
+        let (disk, options, _) = filled(seed, true);
+        let used: Vec<(String, u64)> = {
+            let opened = Engine::open(disk.clone(), options.clone(), &mut Chain::default());
+            let (engine, _) = opened.unwrap();
+            engine
+                .books
+                .values()
+                .map(|book| (format!("log/{:08}.seg", book.number), book.used.into()))
+                .collect()
+        };
+        for (name, used) in used {
+            for (len, is_whole) in [(used, true), (used - 1, false), (64, false)] {
+                let image = disk.kill_image();
+                let mut bytes = vec![0; usize::try_from(len).unwrap()];
+                disk.open(&name, 0).unwrap().read(0, &mut bytes).unwrap();
+                let file = image.create(&name, 1 << 26).unwrap();
+                file.grow(len).unwrap();
+                file.write(0, &bytes).unwrap();
+                match Engine::open(image, options.clone(), &mut Chain::default()) {
+                    Ok(_) => assert!(is_whole, "{name} of {len} bytes"),
+                    Err(EngineError::Corrupt { file, offset, .. }) => {
+                        assert!(!is_whole);
+                        assert_eq!((file, offset), (name.clone(), len));
+                        refused += 1;
+                    }
+                    Err(error) => panic!("{name} of {len} bytes: {error}"),
+                }
+            }
+        }
+    }
+    assert!(refused > 0);
 }

@@ -99,7 +99,7 @@ fn crashes(seeds: std::ops::Range<u64>, lives: u64, images: u64, write_ahead: bo
         let mut disk = SimDisk::new(seed);
         let mut model = Model::default();
         for life in 0..lives {
-            let most = [60, 400, 3000][rng.below(3) as usize];
+            let most = if cfg!(miri) { 60 } else { [60, 400, 3000][rng.below(3) as usize] };
             let steps = 20 + rng.below(most);
             let cut = work_until_cut(disk, &options, model, seed << 8 | life, steps);
             let mut next = None;
@@ -129,7 +129,8 @@ fn crashes(seeds: std::ops::Range<u64>, lives: u64, images: u64, write_ahead: bo
 #[test]
 fn a_power_cut_leaves_the_last_or_the_begun_batch() {
     // More than half of the engine's images; each seed gives 25 of them.
-    let (bad, all) = crashes(0..(engine_images() / 40).max(1), 5, 4, true);
+    let (lives, images) = if cfg!(miri) { (2, 1) } else { (5, 4) };
+    let (bad, all) = crashes(0..(engine_images() / 40).max(1), lives, images, true);
     eprintln!("{all} images opened, {bad} bad");
     assert_eq!(bad, 0);
 }
@@ -159,7 +160,7 @@ fn a_power_cut_without_the_write_ahead_rule_loses_blocks() {
 /// and with some.
 #[test]
 fn a_power_cut_before_any_call_leaves_the_last_or_the_begun_batch() {
-    const SPAN: u64 = 1_300;
+    const SPAN: u64 = if cfg!(miri) { 90 } else { 1_300 };
     let mode = |wanted: u64| (0..).find(|seed| SimRng::new(*seed).below(8) == wanted).unwrap();
     let seeds = [mode(0), mode(1), mode(5)];
     let cuts = (engine_images() / 7).clamp(1, SPAN);
@@ -184,9 +185,15 @@ fn recovery_can_be_cut_too() {
     for seed in 1000..1000 + times(30, 1) {
         let mut rng = SimRng::new(seed);
         let options = tiny(&mut rng);
-        let cut = work_until_cut(SimDisk::new(seed), &options, Model::default(), seed, 900);
+        let cut = work_until_cut(
+            SimDisk::new(seed),
+            &options,
+            Model::default(),
+            seed,
+            if cfg!(miri) { 70 } else { 900 },
+        );
         let mut image = cut.disk.crash_image(seed);
-        for _ in 0..4 {
+        for _ in 0..times(4, 1).min(4) {
             let probe = image.kill_image();
             probe.cut_power_after(probe.steps() + rng.below(120));
             let _ = Engine::open(probe.clone(), options.clone(), &mut Chain::default());

@@ -203,3 +203,27 @@ fn full_disk_is_resumed_when_there_is_room() {
         assert_same(&engine, &model);
     }
 }
+
+/// Found by fuzzing: what fails once the batch is durable is no refusal.
+#[test]
+fn a_store_that_fails_behind_the_sync_is_no_refusal() {
+    for nth in 0..times(12, 2) {
+        let options = tiny(&mut SimRng::new(5));
+        let disk = SimDisk::new(5);
+        let (mut engine, _) =
+            Engine::open(disk.clone(), options.clone(), &mut Chain::default()).unwrap();
+        let (plan, after) = plan(&Model::default(), options.undo_horizon, &mut SimRng::new(5));
+        let mut batch = engine.batch().unwrap();
+        perform(&mut batch, &Model::default(), &plan).unwrap();
+        disk.fail(Call::Store, disk.calls(Call::Store) + nth, Fault::NoSpace);
+        let done = batch.commit(&[]);
+        drop(engine);
+        let (engine, _) =
+            Engine::open(disk.crash_image(0), options, &mut Chain::default()).unwrap();
+        match done {
+            Err(EngineError::NoSpace { .. }) => assert_eq!(engine.tip(), None, "store {nth}"),
+            Err(error) => assert_eq!(error.code(), "store.io", "store {nth}"),
+            Ok(_) => assert_eq!(engine.tip(), after.tip(), "store {nth}"),
+        }
+    }
+}

@@ -230,14 +230,16 @@ impl Drop for Folder {
     }
 }
 
-/// 50 cycles; as many as `MVS_STORE_KILLS` says, if it does.
+/// 40 cycles; as many as `MVS_STORE_KILLS` says, if it does, less a fifth: those are of the chain's layer, whose test reads
+/// the variable too.
 #[test]
 fn killed_at_any_moment_nothing_is_lost() {
     if cfg!(miri) {
         eprintln!("SKIPPED under Miri: needs processes and mappings");
         return;
     }
-    let cycles = std::env::var("MVS_STORE_KILLS").ok().map_or(50, |text| text.parse().unwrap());
+    let cycles: u64 =
+        std::env::var("MVS_STORE_KILLS").ok().map_or(50, |text| text.parse().unwrap()) / 5 * 4;
     let folder = Folder::new("kill");
     let mut seen = Seen::default();
     let mut rng = SimRng::new(0x6b11);

@@ -215,7 +215,7 @@ impl Recovery for Chain {
         Ok(true)
     }
 
-    fn sync_bodies(&mut self) -> Result<(), EngineError> {
+    fn sync_bodies(&mut self, _: &[BodyRef]) -> Result<(), EngineError> {
         Ok(())
     }
 

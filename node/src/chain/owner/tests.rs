@@ -1,0 +1,236 @@
+//! The owner without its thread, with verification that waits until it is let go.
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use mvs_consensus::params::Params;
+use mvs_consensus::script::SigCache;
+use mvs_pow::CacheSet;
+use mvs_primitives::block::Block;
+use mvs_primitives::encode::{Decode as _, Encode as _};
+use mvs_primitives::header::Header;
+use mvs_primitives::transaction::Transaction;
+use mvs_store::Options;
+use mvs_store::mmap::MapDisk;
+use testkit::history::History;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::jobs::{HeaderSource, JobResult, PILOT};
+use super::peers::PeerState;
+use super::{Owner, OwnerConfig};
+use crate::chain::command::BlockRefusal;
+use crate::chain::core::{ChainCore, Tools};
+use crate::chain::index::Limits;
+use crate::chain::stop::Stop;
+use crate::chain::verify::VerifyPool;
+use crate::p2p::api::{Charge, CloseReason, NetworkEvent, PeerId};
+use crate::p2p::codec::Magic;
+use crate::p2p::message::{RawBlock, RawTx};
+use crate::p2p::network::Network;
+use crate::p2p::peers::NetworkConfig;
+
+/// How long a job may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where a nonce is in the bytes of a header.
+const NONCE: usize = 104;
+
+struct World {
+    owner: Owner,
+    stop: Stop,
+    /// Lets the only verification thread go.
+    gate: Option<mpsc::Sender<()>>,
+    blocks: Vec<Vec<u8>>,
+    folder: std::path::PathBuf,
+    _runtime: Runtime,
+}
+
+impl World {
+    fn new(name: &str) -> Self {
+        let caches = Arc::new(CacheSet::new(1));
+        let blocks = History::new(7, Arc::clone(&caches)).extend(40);
+        let pool = VerifyPool::new(1).unwrap();
+        let (gate, closed) = channel();
+        // It ends when the sender is gone.
+        pool.spawn(move || {
+            let _ = closed.recv();
+        });
+        let tools = Tools {
+            params: Arc::new(Params::devnet()),
+            caches,
+            signatures: Arc::new(SigCache::new([7; 32], 1024)),
+            pool: Arc::new(pool),
+        };
+        let folder = std::env::temp_dir().join(format!("mvs-owner-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let disk = MapDisk::open(&folder).unwrap();
+        let options = Options::new(7, 10_000);
+        let (core, _) = ChainCore::open(disk, options, tools, Limits::default()).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let network = {
+            let _inside = runtime.enter();
+            let config = NetworkConfig::new(Magic::from_number(Params::devnet().magic));
+            Network::start(config, core.tip().height).unwrap().network
+        };
+        let stop = Stop::new();
+        let (owner, _) = Owner::new(core, OwnerConfig::default(), network, stop.clone());
+        Self { owner, stop, gate: Some(gate), blocks, folder, _runtime: runtime }
+    }
+
+    fn block(&self, number: usize) -> RawBlock {
+        RawBlock::from_wire(self.blocks[number].clone().into()).unwrap()
+    }
+
+    /// Block 1 with another nonce: its seal is false, which costs a look to find out.
+    fn false_seal(&self, number: u64) -> RawBlock {
+        let mut bytes = self.blocks[0].clone();
+        bytes[NONCE..NONCE + 8].copy_from_slice(&number.to_le_bytes());
+        RawBlock::from_wire(bytes.into()).unwrap()
+    }
+
+    /// Takes one result of the verification thread.
+    fn step(&mut self) {
+        self.gate = None;
+        let result = self.owner.results.recv_timeout(PATIENCE).unwrap();
+        self.owner.take_result(result).unwrap();
+        self.owner.advance().unwrap();
+    }
+
+    fn end(self) {
+        self.stop.set();
+        drop(self.gate);
+        self.owner.close().unwrap();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn strangers_do_not_hold_up_a_block_of_our_own() {
+    let mut world = World::new("own-block");
+    for number in 0..100 {
+        let block = world.false_seal(number);
+        world.owner.on_block(PeerId::new(number), block, Charge::none()).unwrap();
+    }
+    assert_eq!(world.owner.waiting.len(), super::blocks::MOST_WAITING);
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(world.block(0), reply).unwrap();
+    // It goes before all the others.
+    world.step();
+    assert_eq!(world.owner.core.index.len(), 1);
+    let verdict = loop {
+        match answer.try_recv() {
+            Ok(verdict) => break verdict,
+            Err(_) => world.step(),
+        }
+    };
+    assert!(verdict.unwrap().is_on_chain);
+    assert_eq!(world.owner.core.tip().height.value(), 1);
+    world.end();
+}
+
+#[test]
+fn loose_transactions_do_not_hold_up_headers() {
+    let mut world = World::new("loose");
+    let peer = PeerId::new(1);
+    world.owner.publish_status();
+    let coinbase = Block::decode(&world.blocks[0]).unwrap().transactions.remove(0);
+    for number in 0..100 {
+        let tx = Transaction { locktime: number, ..coinbase.clone() };
+        let tx = RawTx::from_wire(tx.to_bytes().into()).unwrap();
+        world.owner.on_tx(peer, &tx, Charge::none());
+    }
+    // What waits stays here, so that it can leave with its peer.
+    assert_eq!(world.owner.tx_queue.waiting_of(peer), 98);
+    let header = world.block(0).header().clone();
+    world.owner.start_headers(HeaderSource::Peer(peer), vec![header]).unwrap();
+    world.step();
+    assert_eq!(world.owner.core.index.len(), 1);
+    let reason = CloseReason::Remote;
+    world.owner.on_network(NetworkEvent::Disconnected { peer, reason }).unwrap();
+    assert_eq!(world.owner.tx_queue.waiting_of(peer), 0);
+    world.end();
+}
+
+#[test]
+fn every_submission_is_answered() {
+    let mut world = World::new("answers");
+    let block = world.block(0);
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(block.clone(), reply).unwrap();
+    world.owner.answer_all_forgotten().unwrap();
+    assert!(answer.try_recv().is_err(), "it is still being judged");
+    // Its branch is given up while its body is being checked.
+    world.step();
+    assert_eq!(world.owner.core.bodies.checking(), 1);
+    world.owner.core.index = crate::chain::index::BlockIndex::new(Limits::default());
+    world.step();
+    let refusal = answer.try_recv().unwrap().unwrap_err();
+    assert_eq!(refusal.code(), "block.forgotten");
+    // It may come again.
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(block.clone(), reply).unwrap();
+    world.step();
+    world.step();
+    assert!(answer.try_recv().unwrap().unwrap().is_on_chain);
+    let (reply, mut answer) = oneshot::channel();
+    world.owner.submit_block(block, reply).unwrap();
+    assert_eq!(answer.try_recv().unwrap(), Err(BlockRefusal::Known));
+    world.end();
+}
+
+#[test]
+fn headers_with_seals_put_us_behind_until_they_are_connected() {
+    let mut world = World::new("behind");
+    let peer = PeerId::new(1);
+    let headers: Vec<Header> = (0..3).map(|number| world.block(number).header().clone()).collect();
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    world.step();
+    let behind = |world: &World| world.owner.core.index.backed_ahead(world.owner.core.trunk());
+    for number in 0..3 {
+        assert_eq!(behind(&world), 3 - number);
+        let block = world.block(number as usize);
+        world.owner.on_block(peer, block, Charge::none()).unwrap();
+        world.step();
+    }
+    assert_eq!((behind(&world), world.owner.core.tip().height.value()), (0, 3));
+    world.end();
+}
+
+#[test]
+fn a_list_whose_first_seal_is_false_costs_few() {
+    let mut world = World::new("pilot");
+    let peer = PeerId::new(1);
+    let facts = world.owner.peers.insert(peer, PeerState::new());
+    assert!(facts.is_none());
+    // Headers that follow each other; the first has a false seal.
+    let mut headers = vec![world.false_seal(5).header().clone()];
+    for number in 1..world.blocks.len() {
+        let mut header = world.block(number).header().clone();
+        header.previous = headers[number - 1].hash();
+        headers.push(header);
+    }
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    world.gate = None;
+    match world.owner.results.recv_timeout(PATIENCE).unwrap() {
+        JobResult::Headers(_, seals) => assert_eq!(seals.len(), PILOT),
+        other => panic!("{other:?}"),
+    }
+    world.end();
+}
+
+#[test]
+fn a_long_list_of_good_headers_is_taken_whole() {
+    let mut world = World::new("long");
+    let peer = PeerId::new(1);
+    world.owner.peers.insert(peer, PeerState::new());
+    let count = world.blocks.len();
+    let headers: Vec<Header> = (0..count).map(|at| world.block(at).header().clone()).collect();
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    world.step();
+    assert!(world.owner.core.index.is_empty(), "the first ones wait for the others");
+    world.step();
+    assert_eq!(world.owner.core.index.len(), count);
+    world.end();
+}
