@@ -19,6 +19,8 @@ pub use effective::{Effective, Origin, Source};
 pub use error::ConfigError;
 pub use value::{Bytes, Setting};
 
+use crate::rpc::Grant;
+
 /// Prefix of the environment variables.
 pub const ENV_PREFIX: &str = "MVSNODE_";
 
@@ -191,6 +193,8 @@ settings! {
         mine_interval_ms: u32 = 1_000,
         /// Address that work for other programs pays when they name none.
         payout: Option<String> = None,
+        /// Asset that such work mines beside coin, on chains that let it.
+        payout_asset: Option<String> = None,
     }
     /// Questions of other programs, and of `mvs-node cli`: JSON-RPC, WebSocket, metrics and health on one
     /// port.
@@ -203,6 +207,9 @@ settings! {
         rpc_cookie: bool = true,
         /// File with users, each line made by `mvs-node rpc-user`.
         rpc_users: Option<PathBuf> = None,
+        /// What callers without a password may do at `/rpc/v2` and `/rpc/v3`, for programs that were
+        /// written for the chain's first node: "read", "mine" or "all"; nothing by default.
+        rpc_guest: Option<Grant> = None,
         /// Names under which the node may be asked, beside localhost and bare addresses.
         rpc_hosts: Vec<String> = Vec::new(),
         /// Origins of web pages that may ask the node, as "https://example.org".

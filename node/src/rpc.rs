@@ -16,6 +16,7 @@
 
 mod auth;
 pub mod compat;
+mod compat_route;
 mod context;
 mod cursor;
 mod dispatch;

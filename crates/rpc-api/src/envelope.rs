@@ -96,7 +96,11 @@ pub fn read(body: &[u8]) -> Result<Incoming, RpcError> {
     Ok(Incoming::Batch(parts.into_iter().map(read_part).collect()))
 }
 
-fn check_depth(body: &[u8]) -> Result<(), RpcError> {
+/// Looks at the depth of nesting before a parser does.
+///
+/// # Errors
+/// [`ErrorCode::Parse`] beyond [`MAX_DEPTH`].
+pub fn check_depth(body: &[u8]) -> Result<(), RpcError> {
     let (mut depth, mut is_text, mut is_escaped) = (0usize, false, false);
     for byte in body {
         if is_text {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use mvs_consensus::params::Params;
 use mvs_primitives::address::Address;
-use mvs_primitives::script::Script;
+use mvs_primitives::text::Symbol;
 use tokio::net::TcpListener;
 
 use super::setup::Setup;
 use crate::config::{Config, MiningConfig};
+use crate::mining::Payout;
+use crate::rpc::compat::Payee;
 use crate::rpc::{
     Auth, Context, Grant, Guard, RpcServer, User, default_port, payout_script, serve,
 };
@@ -26,11 +28,19 @@ pub(super) fn addresses(config: &Config, params: &Params) -> Vec<SocketAddr> {
 }
 
 /// Reads whom work pays if nobody is named.
-pub(super) fn payout(config: &MiningConfig, params: &Params) -> anyhow::Result<Option<Script>> {
-    let Some(text) = &config.payout else { return Ok(None) };
+pub(super) fn payee(config: &MiningConfig, params: &Params) -> anyhow::Result<Option<Payee>> {
+    let Some(text) = &config.payout else {
+        anyhow::ensure!(config.payout_asset.is_none(), "payout_asset needs payout, an address");
+        return Ok(None);
+    };
     let address = Address::parse(text, &params.addresses)
         .with_context(|| format!("payout: {text} is no address of {}", params.name))?;
-    Ok(Some(payout_script(&address)))
+    let mut payout = Payout::to(payout_script(&address));
+    if let Some(asset) = &config.payout_asset {
+        let symbol = Symbol::new(asset);
+        payout.asset = Some(symbol.with_context(|| format!("payout_asset: {asset}"))?);
+    }
+    Ok(Some(Payee { payout, address: text.clone() }))
 }
 
 /// An open port that nobody answers on yet.
@@ -40,6 +50,7 @@ pub(super) struct Port {
     addresses: Vec<SocketAddr>,
     /// `None` when the node answers nowhere.
     auth: Option<Auth>,
+    guest: Option<Grant>,
     guard: Guard,
 }
 
@@ -64,14 +75,19 @@ impl Port {
             false => Some(Auth::new(&setup.data_dir, rpc.rpc_cookie, rpc.rpc_users.as_deref())?),
         };
         let guard = Guard::new(&rpc.rpc_hosts, &rpc.rpc_origins);
-        Ok(Self { listeners, addresses: local, auth, guard })
+        Ok(Self { listeners, addresses: local, auth, guest: rpc.rpc_guest, guard })
     }
 
     /// Answers from now on, until the node stops. Must be called inside the runtime.
     pub(super) fn serve(self, context: Context) {
         let Some(auth) = self.auth else { return };
         let stop = context.stop.clone();
-        let server = Arc::new(RpcServer::new(context, auth, self.guard, &self.addresses));
+        if let Some(guest) = self.guest {
+            tracing::warn!(target: "rpc", may = guest.name(),
+                "whoever reaches the port needs no password at /rpc/v2 and /rpc/v3");
+        }
+        let server = RpcServer::new(context, auth, self.guest, self.guard, &self.addresses);
+        let server = Arc::new(server);
         for (listener, address) in self.listeners.into_iter().zip(self.addresses) {
             if !address.ip().is_loopback() {
                 tracing::warn!(target: "rpc", %address,

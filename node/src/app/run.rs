@@ -42,7 +42,7 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     tracing::info!(target: "app", version = env!("CARGO_PKG_VERSION"), network = setup.params.name,
         data_dir = %setup.data_dir.display(), "starting");
     let miner = Miner::new(&config.mining, &setup.params)?;
-    let payout = rpc::payout(&config.mining, &setup.params)?;
+    let payee = rpc::payee(&config.mining, &setup.params)?;
     let (mut core, report) = setup.open(config)?;
     tracing::info!(target: "app", height = %report.tip.height, tip = %report.tip.hash,
         clean = report.clean, replayed = report.replayed_commits, took = ?report.took, "chain open");
@@ -80,7 +80,8 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
         let _inside = runtime.enter();
         let (chain, network) = (chain.clone(), network.clone());
         let params = Arc::clone(&setup.tools.params);
-        port.serve(Context::new(chain, network, params, stop.clone(), logs, payout));
+        let is_mining = config.mining.mine.is_some();
+        port.serve(Context::new(chain, network, params, stop.clone(), logs, payee, is_mining));
     }
     if let Some(address) = metrics {
         let listener = runtime.block_on(web::listen(address))?;

@@ -7,8 +7,8 @@
 //!                                                       Source: chain, pool, peers, work
 //! ```
 //!
-//! No HTTP and no passwords: whoever calls [`answer`] has decided that the caller may ask, and
-//! [`changes_something`] tells which methods do more than read. Nothing here panics on any JSON.
+//! No HTTP and no passwords: whoever calls [`answer`] has decided that the caller may ask; [`right`]
+//! tells what a method needs. Nothing here panics on any JSON.
 //! Keys come out in alphabetical order, as they do from the first node; this rests on the sorted
 //! maps of `serde_json`.
 //!
@@ -35,6 +35,7 @@ mod spendable;
 mod table;
 
 use mvs_consensus::params::Params;
+use mvs_rpc_api::methods::Right;
 use mvs_store::Snapshot;
 use serde_json::{Value, json};
 
@@ -109,14 +110,23 @@ pub fn parse_error() -> Value {
     RpcError::parse().reply(&json!(0))
 }
 
-/// Tells whether a method does more than read: it submits, adds peers or bans. Unknown methods do
-/// nothing.
-pub fn changes_something(method: &str) -> bool {
-    matches!(
-        table::find(method),
-        Some(Found::Command(entry))
-            if matches!(entry.command, Command::AddNode | Command::SendRawTx | Command::SubmitWork)
-    )
+/// Returns the reply to a request that nobody may make or that there is no room for.
+pub fn refusal(request: &Value, why: &str) -> Value {
+    RpcError::untyped(why).reply(&envelope::read(request).0)
+}
+
+/// Returns what a caller must be allowed for a method. Methods that do nothing need nothing.
+pub fn right(method: &str) -> Right {
+    let Some(Found::Command(entry)) = table::find(method) else { return Right::Any };
+    match entry.command {
+        Command::AddNode | Command::SendRawTx => Right::All,
+        Command::GetWork | Command::SubmitWork | Command::SetMiningAccount => Right::Mine,
+        Command::GetMiningInfo
+        | Command::GetHeight
+        | Command::ValidateAddress
+        | Command::DecodeRawTx => Right::Any,
+        _ => Right::Read,
+    }
 }
 
 /// What every command works with: the version, one view of the chain, what was asked.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use mvs_consensus::params::Params;
 use mvs_primitives::address::{Address, AddressFormat};
-use mvs_primitives::script::Script;
 use mvs_rpc_api::error::{ErrorCode, RpcError};
 use tokio::sync::Semaphore;
 
+use super::compat::Payee;
 use super::fault::{self, RpcResult};
 use super::hub::Hub;
 use crate::chain::command::ChainHandle;
@@ -36,7 +36,9 @@ pub struct Context {
     /// Changes the logs.
     pub logs: LogControl,
     /// Whom work pays if nobody is named.
-    pub payout: Option<Script>,
+    pub payee: Option<Payee>,
+    /// The node itself mines.
+    pub is_mining: bool,
     /// Follows the chain for subscribers.
     pub hub: Hub,
     /// When the node started.
@@ -52,7 +54,8 @@ impl Context {
         params: Arc<Params>,
         stop: Stop,
         logs: LogControl,
-        payout: Option<Script>,
+        payee: Option<Payee>,
+        is_mining: bool,
     ) -> Self {
         Self {
             hub: Hub::start(&chain, stop.clone()),
@@ -61,7 +64,8 @@ impl Context {
             params,
             stop,
             logs,
-            payout,
+            payee,
+            is_mining,
             started: Instant::now(),
             readers: Arc::new(Semaphore::new(READERS)),
         }

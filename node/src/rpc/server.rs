@@ -11,15 +11,17 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use mvs_consensus::params::Params;
 use mvs_rpc_api::envelope::MAX_BODY_BYTES;
 use mvs_rpc_api::methods::Right;
 use mvs_rpc_api::openrpc;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::auth::Auth;
+use super::compat_route;
+use super::compat::NodeSource;
 use super::context::Context;
 use super::guard::{Guard, Refusal};
 use super::listener::Bounded;
@@ -33,7 +35,7 @@ const BODY: Duration = Duration::from_secs(20);
 /// busy.
 const MOST_REQUESTS: usize = 128;
 /// The media type of requests and answers.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// What the server knows.
 #[derive(Debug)]
@@ -42,8 +44,12 @@ pub struct RpcServer {
     pub context: Context,
     /// Who may ask.
     pub auth: Auth,
+    /// What callers without a password may do at the first node's interface.
+    pub guest: Option<Grant>,
     /// Which pages and names may.
     pub guard: Guard,
+    /// The node in the first node's shapes.
+    pub(super) compat: NodeSource,
     room: Semaphore,
     document: Bytes,
     /// Others than this machine can reach the port.
@@ -52,11 +58,25 @@ pub struct RpcServer {
 
 impl RpcServer {
     /// Puts the parts together, for ports at these addresses.
-    pub fn new(context: Context, auth: Auth, guard: Guard, addresses: &[SocketAddr]) -> Self {
+    pub fn new(
+        context: Context,
+        auth: Auth,
+        guest: Option<Grant>,
+        guard: Guard,
+        addresses: &[SocketAddr],
+    ) -> Self {
         let document = openrpc::document(env!("CARGO_PKG_VERSION"));
         Self {
+            compat: NodeSource::new(
+                Arc::clone(&context.params),
+                context.chain.clone(),
+                context.network.clone(),
+                context.payee.clone(),
+                context.is_mining,
+            ),
             context,
             auth,
+            guest,
             guard,
             room: Semaphore::new(MOST_REQUESTS),
             document: Bytes::from(document.to_string()),
@@ -64,13 +84,36 @@ impl RpcServer {
         }
     }
 
-    async fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
+    pub(super) async fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let first = given.next();
         if given.next().is_some() {
             return None;
         }
         self.auth.grant(first.map(HeaderValue::as_bytes)).await
+    }
+
+    /// Reads a body, within the bounds on length, time, and requests at a time.
+    ///
+    /// # Errors
+    /// The answer to one that is refused.
+    pub(super) async fn take(&self, body: Body) -> Result<(SemaphorePermit<'_>, Bytes), Response> {
+        let Ok(place) = self.room.try_acquire() else {
+            let text = "too many requests at a time\n";
+            return Err((StatusCode::SERVICE_UNAVAILABLE, text).into_response());
+        };
+        match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY_BYTES)).await {
+            Ok(Ok(body)) => Ok((place, body)),
+            Ok(Err(_)) => {
+                let text =
+                    format!("the body broke off, or has more than {MAX_BODY_BYTES} bytes\n");
+                Err((StatusCode::PAYLOAD_TOO_LARGE, text).into_response())
+            }
+            Err(_) => {
+                let text = "the body did not come in time\n";
+                Err((StatusCode::REQUEST_TIMEOUT, text).into_response())
+            }
+        }
     }
 }
 
@@ -106,8 +149,7 @@ fn router(server: &Arc<RpcServer>) -> Router {
         watched.layer(middleware::from_fn_with_state(Arc::clone(server), watch_from_outside));
     Router::new()
         .route("/rpc", post(answer).get(upgrade))
-        // The shapes of the chain's first node plug in here.
-        .route("/rpc/{*version}", any(no_version))
+        .route("/rpc/{*version}", post(compat_route::answer).fallback(no_version))
         .route("/openrpc.json", get(document))
         .with_state(Arc::clone(server))
         .merge(watched)
@@ -115,7 +157,7 @@ fn router(server: &Arc<RpcServer>) -> Router {
 }
 
 async fn no_version() -> Response {
-    (StatusCode::NOT_FOUND, "only /rpc is served\n").into_response()
+    (StatusCode::METHOD_NOT_ALLOWED, "only POST is answered here\n").into_response()
 }
 
 async fn document(State(server): State<Arc<RpcServer>>) -> Response {
@@ -165,7 +207,7 @@ async fn watch_from_outside(
     unauthorised()
 }
 
-fn unauthorised() -> Response {
+pub(super) fn unauthorised() -> Response {
     let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"mvs-node\"")];
     (StatusCode::UNAUTHORIZED, ask, "see the node's .cookie file, or rpc_users\n").into_response()
 }
@@ -184,19 +226,9 @@ async fn answer(State(server): State<Arc<RpcServer>>, headers: HeaderMap, body: 
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     }
     let Some(grant) = server.grant(&headers).await else { return unauthorised() };
-    let Ok(_place) = server.room.try_acquire() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time\n").into_response();
-    };
-    let body = match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            let text = format!("the body broke off, or has more than {MAX_BODY_BYTES} bytes\n");
-            return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
-        }
-        Err(_) => {
-            return (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n")
-                .into_response();
-        }
+    let (_place, body) = match server.take(body).await {
+        Ok(taken) => taken,
+        Err(refusal) => return refusal,
     };
     match dispatch::answer(&server.context, grant, &body, None).await {
         Some(answer) => ([(header::CONTENT_TYPE, JSON)], answer).into_response(),

@@ -5,6 +5,8 @@ use std::fmt;
 use argon2::{Algorithm, Argon2, Params, Version};
 use mvs_rpc_api::methods::Right;
 
+use crate::config::Setting;
+
 /// Cost of a password: 19 MiB, two passes, one lane; what OWASP recommends for Argon2id at least.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// The dearest password that a file may ask for: 256 MiB, ten passes, four lanes.
@@ -54,6 +56,18 @@ impl Grant {
             Self::Mine => "mine",
             Self::All => "all",
         }
+    }
+}
+
+impl Setting for Grant {
+    const EXPECTED: &'static str = "\"read\", \"mine\" or \"all\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::from_name(text).ok_or_else(|| format!("{text:?} is none of read, mine, all"))
+    }
+
+    fn to_toml(&self) -> String {
+        format!("\"{}\"", self.name())
     }
 }
 
@@ -223,6 +237,7 @@ impl Users {
 mod tests {
     use super::{Grant, User, UserError, Users};
     use mvs_rpc_api::methods::Right;
+
 
     #[test]
     fn a_user_is_read_as_written() {

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use mvs_node::rpc::compat::{Version, answer, changes_something, parse_error};
+use mvs_node::rpc::compat::{Version, answer, parse_error, right};
+use mvs_rpc_api::methods::Right;
 use mvs_primitives::encode::Encode;
 use mvs_primitives::hash::{MixHash, SealHash};
 use serde_json::{Value, json};
@@ -112,8 +113,18 @@ fn peers_are_added_banned_and_listed() {
     assert_eq!(list["banned"], json!(["10.0.0.1:0, timestamp:1795000000"]));
     assert_eq!(list["peers"], json!(["127.0.0.1:5251", "[::1]:5252"]));
     assert_eq!((&list["manual_banned"], &list["seeds"]), (&json!([]), &json!([])));
-    assert!(["addnode", "eth_submitWork", "sendrawtx"].into_iter().all(changes_something));
-    assert!(!["getwork", "setminingaccount", "nothing"].into_iter().any(changes_something));
+    for (name, needed) in [
+        ("addnode", Right::All),
+        ("sendrawtx", Right::All),
+        ("eth_submitWork", Right::Mine),
+        ("getwork", Right::Mine),
+        ("getblock", Right::Read),
+        ("getpeerinfo", Right::Read),
+        ("fetch-height", Right::Any),
+        ("nothing", Right::Any),
+    ] {
+        assert_eq!(right(name), needed, "{name}");
+    }
 }
 
 #[test]

@@ -37,9 +37,9 @@ pub(in crate::rpc) async fn template(
     context: &Context,
     params: MiningTemplateParams,
 ) -> RpcResult<MiningTemplate> {
-    let script = match &params.address {
-        Some(text) => payout_script(&context.address(text)?),
-        None => context.payout.clone().ok_or_else(|| {
+    let mut payout = match &params.address {
+        Some(text) => Payout::to(payout_script(&context.address(text)?)),
+        None => context.payee.as_ref().map(|payee| payee.payout.clone()).ok_or_else(|| {
             RpcError::new(ErrorCode::NoPayout, "name an address, or configure one with --payout")
         })?,
     };
@@ -47,9 +47,11 @@ pub(in crate::rpc) async fn template(
     if data.len() > MAX_COINBASE_DATA_BYTES {
         return Err(fault::bad(format!("data: at most {MAX_COINBASE_DATA_BYTES} bytes")));
     }
+    payout.data = data;
     let asset = params.asset.as_deref().map(Symbol::new).transpose();
-    let asset = asset.map_err(|error| fault::bad(format!("asset: {error}")))?;
-    let payout = Payout { script, data, asset };
+    if let Some(asset) = asset.map_err(|error| fault::bad(format!("asset: {error}")))? {
+        payout.asset = Some(asset);
+    }
     let work = context.chain.work(payout).await.map_err(fault::stopping)?;
     let work = work.map_err(|error| fault::of_template(&error))?;
     show(&work)
