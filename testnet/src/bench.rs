@@ -15,6 +15,7 @@ use crate::make_chain::{self, Plan, empty_branch};
 use crate::node::{Network, Node, Program, Setup};
 use crate::peer::{Introduction, PATIENCE, Peer};
 use crate::proxy::Proxy;
+use crate::rpc_load;
 use crate::scenario::{Recorded, Rivals, offer};
 use crate::scripted::{FirstNode, Habits};
 use crate::served::Served;
@@ -285,6 +286,98 @@ pub fn reorganisation(program: &Program, depth: u32) -> Result<Vec<Figure>> {
         "blocks/s",
         FIRST_NODE_BLOCKS_PER_SEC,
     )])
+}
+
+/// The most that 99 of 100 answers may take, in milliseconds.
+const ANSWER_GOAL_MS: f64 = 5.0;
+/// Connections that ask at a time.
+const ASKERS: usize = 4;
+/// Different questions of a kind.
+const QUESTIONS: usize = 1_000;
+/// Blocks that are handed in while questions are asked.
+const LATE_BLOCKS: usize = 500;
+
+/// Measures answers a second on the recorded chain: each question in the first node's shapes and in
+/// our own, then the first ones again while blocks connect.
+///
+/// # Errors
+/// When the node fails or answers with an error.
+pub fn rpc(program: &Program, time: Duration) -> Result<Vec<Figure>> {
+    let chain = Recorded::chain_a()?;
+    let early = chain.blocks.len().saturating_sub(LATE_BLOCKS);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("early");
+    crate::chain_file::write(&file, chain.blocks.get(..early).context("a short chain")?)?;
+    let mut setup = Setup::on(chain.network()?);
+    setup.rpc = true;
+    setup.more.push("--index".into());
+    let mut node = Node::prepare(program, setup)?;
+    program.import(&chain.network()?, &node.data_dir(), &file, LIMIT)?;
+    node.restart()?;
+    let authorization = rpc_load::authorization(&node.data_dir())?;
+
+    let step = (early / QUESTIONS).max(1);
+    let heights: Vec<usize> = (1..=early).step_by(step).collect();
+    let mut txids = Vec::new();
+    for height in &heights {
+        let block = chain.blocks.get(*height - 1).context("a block")?;
+        let block = mvs_primitives::block::Block::decode(block)?;
+        txids.extend(block.transactions.last().map(|tx| tx.txid().to_string()));
+    }
+    let all = |method: &str, params: &[String]| -> Vec<String> {
+        let body = |params: &String| {
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[{params}]}}"#)
+        };
+        params.iter().map(body).collect()
+    };
+    let none = vec![String::new()];
+    let texts: Vec<String> = heights.iter().map(|height| format!("\"{height}\"")).collect();
+    let numbers: Vec<String> = heights.iter().map(|height| format!("{height},\"full\"")).collect();
+    let txids: Vec<String> = txids.iter().map(|txid| format!("\"{txid}\"")).collect();
+    let questions = [
+        ("getheight", "/rpc/v2", all("getheight", &none), 11_000.0),
+        ("getblock", "/rpc/v2", all("getblock", &texts), 5_700.0),
+        ("gettx", "/rpc/v2", all("gettx", &txids), 4_000.0),
+        ("chain_tip", "/rpc", all("chain_tip", &none), 11_000.0),
+        ("chain_block", "/rpc", all("chain_block", &numbers), 5_700.0),
+        ("chain_transaction", "/rpc", all("chain_transaction", &txids), 4_000.0),
+    ];
+    let mut figures = Vec::new();
+    let mut measure = |name: &str, path: &str, bodies: &[String], first: f64| -> Result<()> {
+        let load = rpc_load::load(node.rpc(), path, &authorization, ASKERS, bodies, time)?;
+        figures.push(Figure::new(format!("rpc_{name}"), load.rate, "answers/s", first));
+        figures.push(Figure::new(format!("rpc_{name}_p99"), load.p99_ms, "ms", ANSWER_GOAL_MS));
+        Ok(())
+    };
+    for (name, path, bodies, first) in &questions {
+        measure(name, path, bodies, *first)?;
+    }
+    let late = chain.blocks.get(early..).context("a short chain")?;
+    let mut giver = rpc_load::Asker::connect(node.rpc(), "/rpc", &authorization)?;
+    // One block at a time, all of them while the three questions are asked.
+    let pause = time * 3 / u32::try_from(late.len() + 1)?;
+    std::thread::scope(|scope| -> Result<()> {
+        let hands_in = scope.spawn(move || -> Result<()> {
+            for block in late {
+                let start = Instant::now();
+                let block = hex::encode(block);
+                let body = format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"mining_submit_block","params":["{block}"]}}"#
+                );
+                let answer = giver.ask(&body)?;
+                let is_on = answer.windows(18).any(|part| part == b"\"is_on_chain\":true");
+                ensure!(is_on, "{}", String::from_utf8_lossy(answer));
+                std::thread::sleep(pause.saturating_sub(start.elapsed()));
+            }
+            Ok(())
+        });
+        for (name, path, bodies, first) in questions.iter().take(3) {
+            measure(&format!("{name}_while_connecting"), path, bodies, *first)?;
+        }
+        hands_in.join().unwrap_or_else(|_| bail!("the giver failed"))
+    })?;
+    node.wait_for_tip(&chain.tip(), PATIENCE)?;
+    Ok(figures)
 }
 
 /// Measures what an idle node with eight peers moves.

@@ -5,6 +5,7 @@
 //! node                  a process of the node: start, status, kill, stop, memory, processor time
 //! scripted, peer        peers that we script: a first node from memory, or a hostile one
 //! proxy                 between two nodes: delay, cut, count
+//! rpc_load              asks a node by HTTP as fast as it answers
 //! wire                  messages in bytes, our own code: no bug is shared with the node
 //! make_chain            chains from a seed, valid because consensus runs over them
 //! verdicts              why a node refused something, from its log
@@ -19,6 +20,7 @@ pub mod make_chain;
 pub mod node;
 pub mod peer;
 pub mod proxy;
+pub mod rpc_load;
 pub mod scenario;
 pub mod scripted;
 pub mod served;

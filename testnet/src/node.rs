@@ -284,6 +284,8 @@ pub struct Setup {
     pub connect: Vec<SocketAddr>,
     /// It mines for this address, at most one block in this time.
     pub mine: Option<(String, Duration)>,
+    /// It answers questions at [`Node::rpc`].
+    pub rpc: bool,
     /// More arguments.
     pub more: Vec<OsString>,
 }
@@ -291,7 +293,7 @@ pub struct Setup {
 impl Setup {
     /// A node that is alone.
     pub const fn on(network: Network) -> Self {
-        Self { network, connect: Vec::new(), mine: None, more: Vec::new() }
+        Self { network, connect: Vec::new(), mine: None, rpc: false, more: Vec::new() }
     }
 
     /// Adds somebody to connect to.
@@ -321,6 +323,7 @@ pub struct Node {
     folder: TempDir,
     port: u16,
     http: SocketAddr,
+    rpc: SocketAddr,
 }
 
 impl Node {
@@ -341,8 +344,9 @@ impl Node {
     pub fn prepare(program: &Program, setup: Setup) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("mvs-testnet-").tempdir()?;
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let rpc = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let (program, port) = (program.clone(), free_port()?);
-        Ok(Self { setup, program, child: None, watchdog: None, folder, port, http })
+        Ok(Self { setup, program, child: None, watchdog: None, folder, port, http, rpc })
     }
 
     /// Returns where it listens for peers.
@@ -359,6 +363,11 @@ impl Node {
     /// Returns where it answers HTTP.
     pub const fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    /// Returns where it answers questions, if its setup lets it.
+    pub const fn rpc(&self) -> SocketAddr {
+        self.rpc
     }
 
     /// Returns its data directory.
@@ -387,8 +396,8 @@ impl Node {
         command.args(["--listen".to_owned(), self.address().to_string()]);
         command.args(["--listen".to_owned(), self.address_v6().to_string()]);
         command.args(["--metrics-listen".to_owned(), self.http.to_string()]);
-        // Nobody asks these nodes anything; a scenario that does names a port.
-        command.args(["--rpc-listen", ""]);
+        let rpc = if self.setup.rpc { self.rpc.to_string() } else { String::new() };
+        command.args(["--rpc-listen".to_owned(), rpc]);
         for peer in &self.setup.connect {
             command.args(["--connect".to_owned(), peer.to_string()]);
         }

@@ -67,6 +67,12 @@ enum Bench {
         #[arg(long, default_value_t = 8_000)]
         depth: u32,
     },
+    /// Answers a second by HTTP on the recorded chain, against the first node's on one thread.
+    Rpc {
+        /// How long each question is asked.
+        #[arg(long, default_value_t = 5)]
+        secs: u64,
+    },
     /// What an idle node with eight peers moves.
     Idle {
         /// How long to watch.
@@ -83,6 +89,7 @@ fn measure(bench: &Bench) -> Result<()> {
         Bench::Headers => bench::headers()?,
         Bench::Relay { blocks } => bench::relay(&program()?, *blocks)?,
         Bench::Reorganisation { depth } => bench::reorganisation(&program()?, *depth)?,
+        Bench::Rpc { secs } => bench::rpc(&program()?, Duration::from_secs(*secs))?,
         Bench::Idle { secs } => bench::idle(&program()?, Duration::from_secs(*secs))?,
     };
     figures.iter().for_each(|figure| println!("{figure}"));
