@@ -1,6 +1,6 @@
 //! Opens the port for questions, and makes users of it.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -99,14 +99,22 @@ impl Port {
     }
 }
 
-/// Reads a password from standard input and prints the line for the file of users.
+/// Asks for a password, or reads it from standard input where nobody sits before it, and prints the
+/// line for the file of users.
 #[expect(clippy::print_stdout, reason = "this is the command's answer")]
 pub(super) fn make_user(name: &str, grant: Grant) -> anyhow::Result<()> {
     let mut password = Vec::new();
-    std::io::stdin()
-        .take(MOST_PASSWORD_BYTES)
-        .read_to_end(&mut password)
-        .context("cannot read the password from standard input")?;
+    if std::io::stdin().is_terminal() {
+        let prompt = format!("Password for {name}: ");
+        password = rpassword::prompt_password(prompt).context("cannot ask for it")?.into_bytes();
+        let again = rpassword::prompt_password("Again: ").context("cannot ask for it")?;
+        anyhow::ensure!(again.as_bytes() == password, "the two are not the same");
+    } else {
+        std::io::stdin()
+            .take(MOST_PASSWORD_BYTES)
+            .read_to_end(&mut password)
+            .context("cannot read the password from standard input")?;
+    }
     while password.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         password.pop();
     }

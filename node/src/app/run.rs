@@ -34,6 +34,8 @@ const TICK: Duration = Duration::from_millis(100);
 const PROGRESS: Duration = Duration::from_millis(500);
 /// How long tasks may take to end after the owner has.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// How long answers that are on their way may take when the node stops.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     let config = &effective.config;
@@ -61,7 +63,14 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     if config.chain.index && !build_index(&mut core, &stop, &awaited)? {
         return Ok(core.close()?);
     }
-    let port = runtime.block_on(rpc::Port::open(config, &setup))?;
+    // A runtime of their own: whoever asks much waits for himself, and not the peers for him.
+    let questions = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).max(2))
+        .thread_name("rpc")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime of the questions")?;
+    let port = questions.block_on(rpc::Port::open(config, &setup))?;
     let network_config = network_config(config, &setup);
     let metrics = config.metrics.metrics_listen;
     let Started { network, events, listening } = {
@@ -77,7 +86,7 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     runtime.spawn(tick(chain.clone(), stop.clone()));
     let shown = runtime.spawn(show(chain.clone(), stop.clone()));
     {
-        let _inside = runtime.enter();
+        let _inside = questions.enter();
         let (chain, network) = (chain.clone(), network.clone());
         let params = Arc::clone(&setup.tools.params);
         let is_mining = config.mining.mine.is_some();
@@ -104,6 +113,7 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
         let _ = tokio::time::timeout(LAST_WAIT, network.stop()).await;
         let _ = tokio::time::timeout(LAST_WAIT, shown).await;
     });
+    questions.shutdown_timeout(LAST_ANSWERS);
     runtime.shutdown_timeout(LAST_WAIT);
     match ended {
         Ok(result) => result?,

@@ -42,6 +42,8 @@ use serde_json::{Value, json};
 pub use self::node_source::{NodeSource, Payee};
 pub use self::source::{MiningView, Source, Unavailable};
 
+use self::source::AtOnce;
+
 use self::command_line::Args;
 use self::envelope::Call;
 use self::error::RpcError;
@@ -103,6 +105,28 @@ pub fn answer<S: Source>(version: Version, source: &S, request: &Value) -> Value
         Ok(result) => object([("id", id), ("jsonrpc", json!("2.0")), ("result", result)]),
         Err(error) => error.reply(&id),
     }
+}
+
+/// Answers a request that neither waits for anybody nor reads much; `None` for all others, and where
+/// the answer would be an error.
+///
+/// What it reads has a bound: one block at most.
+pub fn answer_at_once<S: Source>(version: Version, source: &S, request: &Value) -> Option<Value> {
+    let (id, call) = envelope::read(request);
+    let call = call.ok()?;
+    let Some(Found::Command(entry)) = table::find(&call.method) else { return None };
+    let is_quick = matches!(
+        entry.command,
+        Command::GetHeight
+            | Command::GetBlock
+            | Command::GetBlockHeader
+            | Command::GetBestBlockHash
+            | Command::GetTx
+            | Command::DecodeRawTx
+            | Command::ValidateAddress
+    );
+    let result = is_quick.then(|| run(version, &AtOnce(source), call).ok()).flatten()?;
+    Some(object([("id", id), ("jsonrpc", json!("2.0")), ("result", result)]))
 }
 
 /// Returns the reply to a body that is not JSON.

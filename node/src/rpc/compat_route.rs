@@ -50,6 +50,9 @@ pub(super) async fn answer(
     if !grant.allows(right) {
         return reply(&compat::refusal(&request, &format!("it needs the right `{}`", right.name())));
     }
+    if let Some(answer) = compat::answer_at_once(version, &server.compat, &request) {
+        return reply(&answer);
+    }
     let source = server.compat.clone();
     let shared = Arc::new(request);
     let asked = Arc::clone(&shared);

@@ -99,6 +99,14 @@ impl Context {
         self.block_on(move || look(&view)).await
     }
 
+    /// Looks at the chain as it is now, on this thread: for what reads one block at most.
+    ///
+    /// # Errors
+    /// What `look` says.
+    pub fn look<T>(&self, look: impl FnOnce(&TipView) -> RpcResult<T>) -> RpcResult<T> {
+        look(&self.chain.tip())
+    }
+
     /// Does something that blocks, on a thread for that.
     ///
     /// # Errors

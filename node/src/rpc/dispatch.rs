@@ -35,6 +35,8 @@ pub(super) async fn answer(
                 } else {
                     answer_one(context, grant, one, session.as_deref_mut()).await
                 };
+                // Others on this thread have a turn between two requests.
+                tokio::task::yield_now().await;
                 let Some(answer) = answer else { continue };
                 if out.len() > 1 {
                     out.push(b',');
@@ -108,16 +110,16 @@ async fn run(context: &Context, call: Call, session: Option<&mut Session>) -> Rp
     Ok(match call {
         Call::ChainTip(_) => Answer::ChainTip(chain::tip(context)?),
         Call::ChainBlock(params) => {
-            Answer::ChainBlock(context.read(move |view| chain::block(&own, view, &params)).await?)
+            Answer::ChainBlock(context.look(|view| chain::block(context, view, &params))?)
         }
         Call::ChainHeader(params) => {
-            Answer::ChainHeader(context.read(move |view| chain::header(view, &params)).await?)
+            Answer::ChainHeader(context.look(|view| chain::header(view, &params))?)
         }
         Call::ChainTransaction(params) => {
             Answer::ChainTransaction(chain::transaction(context, params).await?)
         }
         Call::ChainCoin(params) => {
-            Answer::ChainCoin(context.read(move |view| chain::coin(&own, view, &params)).await?)
+            Answer::ChainCoin(context.look(|view| chain::coin(context, view, &params))?)
         }
         Call::ChainStatistics(params) => Answer::ChainStatistics(
             context.read(move |view| chain::statistics(view, &params)).await?,

@@ -173,6 +173,11 @@ impl<S: Source> Context<'_, S> {
         };
         match self.source.loose_tx(*txid)? {
             Some(loose) => Ok((Height::GENESIS, Transaction::clone(loose.transaction()))),
+            // A block may have taken it out of the pool since the chain was looked at.
+            None if missing == RpcError::no_tx() => {
+                let found = self.source.snapshot().transaction(txid)?;
+                found.map(|(place, tx)| (place.height, tx)).ok_or(missing)
+            }
             None => Err(missing),
         }
     }

@@ -110,3 +110,64 @@ pub trait Source {
         mix_hash: MixHash,
     ) -> Result<bool, Unavailable>;
 }
+
+/// A node of which only the chain may be read: nothing that waits is answered.
+#[derive(Debug)]
+pub(super) struct AtOnce<'a, S>(pub(super) &'a S);
+
+impl<S: Source> Source for AtOnce<'_, S> {
+    type Disk = S::Disk;
+
+    fn params(&self) -> &Params {
+        self.0.params()
+    }
+
+    fn snapshot(&self) -> Snapshot<S::Disk> {
+        self.0.snapshot()
+    }
+
+    fn loose_txs(&self, _limit: usize) -> Result<Vec<LooseTx>, Unavailable> {
+        Err(Unavailable::Busy)
+    }
+
+    fn loose_tx(&self, _txid: TxId) -> Result<Option<LooseTx>, Unavailable> {
+        Err(Unavailable::Busy)
+    }
+
+    fn submit_tx(&self, _tx: LooseTx) -> Result<Result<TxId, Reject>, Unavailable> {
+        Err(Unavailable::Busy)
+    }
+
+    fn peers(&self) -> Vec<SocketAddr> {
+        self.0.peers()
+    }
+
+    fn add_peer(&self, _address: SocketAddr) -> Result<(), Unavailable> {
+        Err(Unavailable::Busy)
+    }
+
+    fn ban(&self, _ip: IpAddr) -> Result<(), Unavailable> {
+        Err(Unavailable::Busy)
+    }
+
+    fn bans(&self) -> Result<Vec<Ban>, Unavailable> {
+        Err(Unavailable::Busy)
+    }
+
+    fn mining(&self) -> MiningView {
+        self.0.mining()
+    }
+
+    fn work(&self) -> Result<Arc<WorkTemplate>, Unavailable> {
+        Err(Unavailable::Busy)
+    }
+
+    fn submit_work(
+        &self,
+        _work: SealHash,
+        _nonce: u64,
+        _mix_hash: MixHash,
+    ) -> Result<bool, Unavailable> {
+        Err(Unavailable::Busy)
+    }
+}

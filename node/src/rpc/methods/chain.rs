@@ -28,7 +28,7 @@ pub(in crate::rpc) fn tip(context: &Context) -> RpcResult<ChainTip> {
     Ok(ChainTip {
         height: tip.height.value(),
         hash: tip.hash.to_string(),
-        timestamp: header.map(|header| header.timestamp.unix_secs()).unwrap_or_default(),
+        timestamp: header.ok_or_else(|| lost(tip.height))?.timestamp.unix_secs(),
         work: tip.work.to_string(),
         headers: status.header_height.max(tip.height).value(),
         is_synced: status.is_synced,
@@ -49,6 +49,11 @@ pub(in crate::rpc) fn find(view: &TipView, block: Option<&BlockId>) -> RpcResult
     };
     let info = view.snapshot.info(height).map_err(|error| fault::of_store(&error))?;
     info.ok_or_else(none)
+}
+
+/// What the chain must hold and the store does not: never "no such block".
+fn lost(height: Height) -> RpcError {
+    fault::of_store(&StoreError::Disagree { height, what: "a block of the chain is lost" })
 }
 
 fn confirmations(view: &TipView, height: Height) -> u32 {
@@ -84,7 +89,7 @@ pub(in crate::rpc) fn header(view: &TipView, params: &BlockParams) -> RpcResult<
 /// Reads the bytes of a block that the chain holds.
 fn bytes(view: &TipView, height: Height) -> RpcResult<Vec<u8>> {
     let bytes = view.snapshot.block(height).map_err(|error| fault::of_store(&error))?;
-    bytes.ok_or_else(|| RpcError::of(ErrorCode::BlockNotFound))
+    bytes.ok_or_else(|| lost(height))
 }
 
 fn decode(height: Height, bytes: &[u8]) -> RpcResult<(Block, Vec<TxId>)> {
@@ -125,9 +130,8 @@ pub(in crate::rpc) async fn transaction(
 ) -> RpcResult<TransactionAnswer> {
     let txid: TxId = hash("txid", &params.txid)?;
     let verbosity = params.verbosity.unwrap_or(TransactionVerbosity::Full);
-    let named = params.block.clone();
-    let placed = context.read(move |view| in_chain(view, &txid, named.as_ref())).await;
-    let missing = match placed {
+    let look = |view: &TipView| in_chain(view, &txid, params.block.as_ref());
+    let missing = match context.look(look) {
         Ok(Some((place, transaction))) => {
             return Ok(shown(context, &transaction, &txid, Some(place), verbosity));
         }
@@ -138,8 +142,16 @@ pub(in crate::rpc) async fn transaction(
         }
         Err(error) => return Err(error),
     };
-    let loose = context.chain.loose_tx(txid).await.map_err(fault::stopping)?.ok_or(missing)?;
-    Ok(shown(context, loose.transaction(), &txid, None, verbosity))
+    if let Some(loose) = context.chain.loose_tx(txid).await.map_err(fault::stopping)? {
+        return Ok(shown(context, loose.transaction(), &txid, None, verbosity));
+    }
+    // A block may have taken it out of the pool since the chain was looked at.
+    if missing.is(ErrorCode::TransactionNotFound)
+        && let Some((place, transaction)) = context.look(look)?
+    {
+        return Ok(shown(context, &transaction, &txid, Some(place), verbosity));
+    }
+    Err(missing)
 }
 
 fn shown(
@@ -177,7 +189,7 @@ fn in_chain(
     let hash = view.snapshot.hash(height).map_err(|error| fault::of_store(&error))?;
     let place = Place {
         height: height.value(),
-        hash: hash.unwrap_or_default().to_string(),
+        hash: hash.ok_or_else(|| lost(height))?.to_string(),
         number,
         confirmations: confirmations(view, height),
     };
