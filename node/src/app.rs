@@ -24,6 +24,7 @@ mod progress;
 mod rpc;
 mod run;
 mod setup;
+mod shell;
 mod signals;
 mod spec;
 mod web;
@@ -61,6 +62,8 @@ fn dispatch(invocation: args::Invocation) -> anyhow::Result<()> {
         args::Command::Import { file } => files::import(&effective.config, &file),
         args::Command::Cli(order) => cli::run(&effective.config, &order),
         args::Command::RpcUser { name, grant } => rpc::make_user(&name, grant),
+        args::Command::Completions { shell } => shell::completions(shell),
+        args::Command::Man { folder } => shell::man_pages(&folder),
         args::Command::Spec(order) => spec::run(&effective.config, order),
     }
 }

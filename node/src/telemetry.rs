@@ -58,6 +58,15 @@ impl LogControl {
     }
 }
 
+#[cfg(test)]
+impl LogControl {
+    /// A control of logs that have ended.
+    pub(crate) fn detached() -> Self {
+        let (_, control) = reload::Layer::new(Targets::new());
+        Self(control)
+    }
+}
+
 /// Starts to log: to standard error, and to a file of at most so many bytes if one is given.
 ///
 /// # Errors

@@ -128,6 +128,8 @@ fn every_method_answers_as_the_document_says() {
         ("asset_show", json!([symbol]), true),
         ("asset_show", json!([symbol, "decimal"]), true),
         ("asset_issues", json!([symbol]), true),
+        ("asset_holders", json!([symbol]), true),
+        ("asset_holders", json!([symbol, 2, "decimal"]), true),
         ("asset_certificates", json!([symbol]), true),
         ("did_show", json!([did]), true),
         ("did_list", json!([null, 3]), true),
@@ -218,7 +220,7 @@ fn compare(name: &str, found: &Value) {
     assert_eq!(found.as_object().unwrap().len(), expected.as_object().unwrap().len());
 }
 
-/// Those that need a broken disk, minutes, or a large chain.
+/// Those that need a broken node, minutes, or a large chain: `rpc::dispatch::tests` has them.
 const NOT_PRODUCED: [ErrorCode; 6] = [
     ErrorCode::Internal,
     ErrorCode::Busy,
@@ -356,9 +358,99 @@ fn batches_are_answered_in_order() {
     assert!(client.get("/metrics").body.contains("mvs_chain_height 0"));
     assert_eq!(client.get("/healthy").status, 200);
     soon("ready", || client.get("/ready").status == 200);
-    // The shapes of the first node are not served yet.
-    assert_eq!(client.request("POST /rpc/v3", &[], "{}").status, 404);
     node.terminate();
+}
+
+/// The first node's interface by HTTP; what its answers look like is tested without a port.
+#[test]
+fn scripts_of_the_first_node_are_answered() {
+    let folder = Folder::new("rpc-compat");
+    let blocks = history(37).extend(40);
+    let data = folder.path("address");
+    let address = {
+        let (node, client, _) = node(&folder, &blocks, &[]);
+        let address = paid_address(&client, 20);
+        node.terminate();
+        address
+    };
+    std::fs::rename(folder.path("data"), &data).unwrap();
+    let asks = |path: &str, client: &Client, more: &[(&str, &str)], body: &str| {
+        client.request(&format!("POST {path}"), more, body)
+    };
+    let body = |method: &str, params: Value| {
+        json!({"jsonrpc": "2.0", "id": 5, "method": method, "params": params}).to_string()
+    };
+    let answer = |said: &client::Said| -> Value {
+        assert_eq!(said.status, 200, "{said:?}");
+        serde_json::from_str(&said.body).unwrap()
+    };
+    let height = body("getheight", json!([]));
+
+    // Nobody may ask without a password unless the operator lets guests.
+    let closed = Running::start(&data, &["--index", "--payout", &address]);
+    let client = Client::new(closed.rpc_address(), &data);
+    assert_eq!(asks("/rpc/v2", &client, &[("Authorization", "")], &height).status, 401);
+    for path in ["/rpc/v2", "/rpc/v3"] {
+        let said = answer(&asks(path, &client, &[], &height));
+        assert_eq!(said, json!({"id": 5, "jsonrpc": "2.0", "result": 40}));
+    }
+    let block = answer(&asks("/rpc/v2", &client, &[], &body("getblock", json!(["7"]))));
+    assert_eq!(block["result"]["header"]["result"]["number"], 7, "{block}");
+    let block = answer(&asks("/rpc/v3", &client, &[], &body("getblock", json!([7]))));
+    let txid = block["result"]["transactions"][0]["hash"].as_str().unwrap().to_owned();
+    let shown = answer(&asks("/rpc/v3", &client, &[], &body("gettx", json!([txid]))));
+    assert_eq!((&shown["result"]["height"], &shown["result"]["hash"]), (&json!(7), &json!(txid)));
+    // What waits for the chain's thread, and what only its pool can tell.
+    let unknown = answer(&asks("/rpc/v3", &client, &[], &body("gettx", json!(["00".repeat(32)]))));
+    assert_eq!(unknown["error"]["code"], 5306, "{unknown}");
+    let work = answer(&asks("/rpc/v2", &client, &[], &body("getwork", json!([]))));
+    assert_eq!(work["result"].as_array().unwrap().len(), 3, "{work}");
+    let info = answer(&asks("/rpc/v3", &client, &[], &body("getmininginfo", json!([]))));
+    assert_eq!(info["result"]["payment_address"], address, "{info}");
+    // Only these paths, and only to be asked.
+    assert_eq!(asks("/rpc/v4", &client, &[], &height).status, 404);
+    assert_eq!(asks("/rpc/v2/x", &client, &[], &height).status, 404);
+    assert_eq!(client.request("GET /rpc/v2", &[], "").status, 405);
+    closed.terminate();
+
+    let open = Running::start(&data, &["--rpc-guest", "read"]);
+    let client = Client::new(open.rpc_address(), &data);
+    let guest = [("Authorization", "")];
+    assert_eq!(answer(&asks("/rpc/v2", &client, &guest, &height))["result"], 40);
+    // What command lines send by default, or nothing; a form's other kinds are refused.
+    for (kind, status) in [
+        ("application/x-www-form-urlencoded", 200),
+        ("", 200),
+        ("text/plain", 415),
+        ("multipart/form-data", 415),
+    ] {
+        let more = [guest[0], ("Content-Type", kind)];
+        assert_eq!(asks("/rpc/v2", &client, &more, &height).status, status, "{kind}");
+    }
+    // Guests do not get further than they are let, and wrong passwords make nobody a guest.
+    for (method, params) in
+        [("sendrawtx", json!(["00"])), ("addnode", json!(["127.0.0.1:1"])), ("getwork", json!([]))]
+    {
+        let said = answer(&asks("/rpc/v2", &client, &guest, &body(method, params)));
+        let message = said["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("needs the right"), "{method}: {said}");
+        assert_eq!(said["id"], 5);
+    }
+    assert_eq!(asks("/rpc/v2", &client.as_user("a:b"), &[], &height).status, 401);
+    assert_eq!(asks("/rpc", &client, &guest, &height).status, 401, "our own needs a password");
+    // Pages, and bodies that are none.
+    for page in [("Origin", "https://evil.example"), ("Host", "evil.example")] {
+        assert_eq!(asks("/rpc/v2", &client, &[guest[0], page], &height).status, 403);
+    }
+    let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
+    for bad in ["", "{", "7", "[]", &deep, "\u{0}"] {
+        let said = answer(&asks("/rpc/v3", &client, &guest, bad));
+        assert_eq!(said["error"]["code"], -32700, "{bad}: {said}");
+    }
+    let large = format!("{height}{}", " ".repeat(1 << 20));
+    assert_eq!(asks("/rpc/v2", &client, &guest, &large).status, 413);
+    assert_eq!(answer(&asks("/rpc/v3", &client, &guest, &height))["result"], 40);
+    open.terminate();
 }
 
 #[test]
@@ -592,6 +684,33 @@ fn the_command_line_finds_the_cookie() {
     assert_eq!(node.ended(), Some(0));
     let gone = cli(&["chain_tip"]);
     assert_eq!(gone.code, 8, "{}", gone.stderr);
+}
+
+#[test]
+fn completions_and_pages_name_every_method() {
+    let folder = Folder::new("rpc-shell");
+    let data = folder.path("data");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = program(&data, &["completions", shell]);
+        assert_eq!(script.code, 0, "{}", script.stderr);
+        for name in ["chain_block", "address_unspent", "event_subscribe", "--rpc-listen"] {
+            let name = if shell == "fish" { name.trim_start_matches('-') } else { name };
+            assert!(script.stdout.contains(name), "{shell}: {name}");
+        }
+        // The shell itself reads it, where there is one.
+        let path = folder.path(shell);
+        std::fs::write(&path, &script.stdout).unwrap();
+        match Command::new(shell).args(["-n", &path]).output() {
+            Ok(read) => assert!(read.status.success(), "{read:?}"),
+            Err(_) => eprintln!("SKIPPED: there is no {shell} to read its completions"),
+        }
+    }
+    assert_eq!(program(&data, &["completions", "tcsh"]).code, 2);
+    let pages = folder.path("man");
+    assert_eq!(program(&data, &["man", &pages]).code, 0);
+    let page = std::fs::read_to_string(format!("{pages}/mvs-node-cli.1")).unwrap();
+    assert!(page.contains("chain_block") && page.contains("Exit codes"), "{page}");
+    assert!(std::path::Path::new(&format!("{pages}/mvs-node.1")).is_file());
 }
 
 /// Runs the session of the manual: what follows `$ ` is done, what follows that is what it says.

@@ -26,7 +26,7 @@ use crate::types::mining::{
     MiningTemplateParams, RawBlockParams,
 };
 use crate::types::names::{
-    AddressParams, Asset, AssetIssues, AssetList, AssetListParams, AssetParams, Certificates, Did,
+    AddressParams, Asset, AssetHolders, AssetHoldersParams, AssetIssues, AssetList, AssetListParams, AssetParams, Certificates, Did,
     DidHistory, DidList, DidParams, ListParams, Mit, MitList, MitParams, MitTrace, SymbolParams,
 };
 use crate::types::network::{
@@ -194,6 +194,9 @@ methods! {
     AssetShow = "asset_show" (AssetParams) -> Asset, Read [AssetNotFound];
     /// Returns the issues of an asset, oldest first.
     AssetIssues = "asset_issues" (AssetParams) -> AssetIssues, Read [AssetNotFound];
+    /// Returns who holds an asset, the largest holders first. Needs the index.
+    AssetHolders = "asset_holders" (AssetHoldersParams) -> AssetHolders, Read
+        [AssetNotFound IndexMissing IndexIncomplete TooMuch];
     /// Returns the certificates of a symbol.
     AssetCertificates = "asset_certificates" (SymbolParams) -> Certificates, Read [];
 

@@ -19,7 +19,9 @@ mod writer;
 
 pub(crate) use self::builder::OutputCache;
 pub use self::entry::{AddressEntry, EntryCursor, TxPlace};
-pub(crate) use self::entry::{address_bounds, entries_of_block, tx_bounds, tx_place};
+pub(crate) use self::entry::{
+    address_bounds, asset_bounds, asset_entry, entries_of_block, tx_bounds, tx_place,
+};
 pub use self::view::Order;
 pub(crate) use self::view::{BlockEntries, IndexView};
 pub(crate) use self::writer::IndexWriter;

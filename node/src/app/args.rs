@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches};
+use clap_complete::Shell;
 use mvs_primitives::height::Height;
 
 use super::Exit;
@@ -28,6 +29,10 @@ pub(super) enum Command {
     Cli(CliOrder),
     /// Make a user of the RPC.
     RpcUser { name: String, grant: Grant },
+    /// Print completions for a shell.
+    Completions { shell: Shell },
+    /// Write man pages.
+    Man { folder: PathBuf },
     /// Something about chain specs.
     Spec(SpecOrder),
 }
@@ -96,6 +101,10 @@ pub(super) fn read() -> Result<Invocation, Exit> {
             name: sub.get_one::<String>("name").cloned().unwrap_or_default(),
             grant: sub.get_one("right").copied().unwrap_or(Grant::Read),
         },
+        Some(("completions", sub)) => {
+            Command::Completions { shell: sub.get_one("shell").copied().unwrap_or(Shell::Bash) }
+        }
+        Some(("man", sub)) => Command::Man { folder: path(sub, "folder") },
         Some(("chain-spec", sub)) => Command::Spec(match sub.subcommand() {
             Some(("validate", sub)) => SpecOrder::Validate { file: path(sub, "file") },
             Some(("create", sub)) => SpecOrder::Create {
@@ -146,7 +155,7 @@ fn effective(matches: &ArgMatches) -> Result<Effective, ConfigError> {
     Effective::new(&source)
 }
 
-fn command() -> clap::Command {
+pub(super) fn command() -> clap::Command {
     let file = |help: &'static str| {
         Arg::new("file")
             .value_name("FILE")
@@ -226,6 +235,7 @@ fn command() -> clap::Command {
         )
         .subcommand(cli_command())
         .subcommand(user_command())
+        .subcommands(shell_commands())
         .subcommand(spec)
 }
 
@@ -258,10 +268,34 @@ fn cli_command() -> clap::Command {
         )
 }
 
+fn shell_commands() -> [clap::Command; 2] {
+    let completions = clap::Command::new("completions")
+        .about("Prints completions for a shell, methods of `cli` among them")
+        .after_help("Example: mvs-node completions bash > ~/.local/share/bash-completion/completions/mvs-node")
+        .arg(
+            Arg::new("shell")
+                .value_name("SHELL")
+                .required(true)
+                .value_parser(clap::value_parser!(Shell))
+                .help("The shell"),
+        );
+    let man = clap::Command::new("man")
+        .about("Writes the man pages of the program and of its commands into a folder")
+        .after_help("Example: mvs-node man ~/.local/share/man/man1")
+        .arg(
+            Arg::new("folder")
+                .value_name("FOLDER")
+                .required(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("The folder, which is made if it is not there"),
+        );
+    [completions, man]
+}
+
 fn user_command() -> clap::Command {
     let rights = |text: &str| Grant::from_name(text).ok_or("one of read, mine, all");
     clap::Command::new("rpc-user")
-        .about("Reads a password from standard input and prints a line for the file rpc_users")
+        .about("Asks for a password and prints a line for the file rpc_users")
         .arg(Arg::new("name").value_name("NAME").required(true).help("Name of the user"))
         .arg(
             Arg::new("right")

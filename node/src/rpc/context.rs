@@ -107,6 +107,12 @@ impl Context {
         look(&self.chain.tip())
     }
 
+    #[cfg(test)]
+    pub(super) fn take_all_turns(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(READERS).expect("few");
+        Arc::clone(&self.readers).try_acquire_many_owned(all).expect("nobody reads")
+    }
+
     /// Does something that blocks, on a thread for that.
     ///
     /// # Errors

@@ -22,6 +22,16 @@ pub(super) async fn answer(
     context: &Context,
     grant: Grant,
     body: &[u8],
+    session: Option<&mut Session>,
+) -> Option<Vec<u8>> {
+    answer_within(MOST_ANSWER_BYTES, context, grant, body, session).await
+}
+
+async fn answer_within(
+    most_bytes: usize,
+    context: &Context,
+    grant: Grant,
+    body: &[u8],
     mut session: Option<&mut Session>,
 ) -> Option<Vec<u8>> {
     match envelope::read(body) {
@@ -30,7 +40,7 @@ pub(super) async fn answer(
         Ok(Incoming::Batch(all)) => {
             let mut out = vec![b'['];
             for one in all {
-                let answer = if out.len() > MOST_ANSWER_BYTES {
+                let answer = if out.len() > most_bytes {
                     refuse_rest(one)
                 } else {
                     answer_one(context, grant, one, session.as_deref_mut()).await
@@ -151,6 +161,9 @@ async fn run(context: &Context, call: Call, session: Option<&mut Session>) -> Rp
         Call::AssetIssues(params) => {
             Answer::AssetIssues(context.read(move |view| names::asset_issues(view, &params)).await?)
         }
+        Call::AssetHolders(params) => Answer::AssetHolders(
+            context.read(move |view| names::asset_holders(&own, view, &params)).await?,
+        ),
         Call::AssetCertificates(params) => Answer::AssetCertificates(
             context.read(move |view| names::certificates(view, &params)).await?,
         ),
@@ -207,3 +220,6 @@ async fn run(context: &Context, call: Call, session: Option<&mut Session>) -> Rp
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,16 @@ params! {
         /// How quantities are written.
         pub amounts: AmountForm,
     }
+    /// Asks for the holders of an asset.
+    pub struct AssetHoldersParams {
+        /// The symbol.
+        pub symbol: String,
+        ?
+        /// Most holders, 1 to 10000; 100 when left out.
+        pub limit: u32,
+        /// How quantities are written.
+        pub amounts: AmountForm,
+    }
     /// Names an asset or a certificate.
     pub struct SymbolParams {
         /// The symbol.
@@ -73,6 +83,22 @@ shapes! {
         pub issue_height: u32,
         /// Height of the latest issue.
         pub height: u32,
+    }
+    /// Somebody who holds some of an asset.
+    pub struct AssetHolder {
+        /// The address; none for outputs whose script has none.
+        pub address: Option<String>,
+        /// What the outputs of the address hold together, locked ones too.
+        pub quantity: Quantity,
+        /// How many outputs these are.
+        pub outputs: u64,
+    }
+    /// Who holds an asset, the largest holder first.
+    pub struct AssetHolders {
+        /// All holders.
+        pub count: u64,
+        /// The largest of them.
+        pub holders: Vec<AssetHolder>,
     }
     /// Assets by symbol.
     pub struct AssetList {

@@ -15,6 +15,8 @@ use super::Pair;
 const TX: u8 = 1;
 /// First byte of a key: an entry of an address.
 const ADDRESS: u8 = 2;
+/// First byte of a key: an output that holds some of an asset.
+const ASSET: u8 = 3;
 
 /// The longest symbol that an entry repeats; longer ones exist in invalid attachments only.
 const SYMBOL_BYTES_MAX: usize = 64;
@@ -128,21 +130,55 @@ pub(crate) fn address_bounds(address: &Address) -> (Vec<u8>, Vec<u8>) {
     (first, end)
 }
 
+/// Bytes of an asset in keys; `None` for symbols that no valid attachment has.
+fn asset_key(symbol: &[u8]) -> Option<Vec<u8>> {
+    let len = u8::try_from(symbol.len()).ok().filter(|_| symbol.len() <= SYMBOL_BYTES_MAX)?;
+    Some([&[ASSET, len][..], symbol].concat())
+}
+
+/// Returns the first key of an asset's outputs, and the first one behind them.
+pub(crate) fn asset_bounds(
+    symbol: &[u8],
+    after: Option<EntryCursor>,
+) -> Option<(Vec<u8>, Vec<u8>)> {
+    let key = asset_key(symbol)?;
+    let end = [&key[..], &[0xff; 14]].concat();
+    let first = match after {
+        None => key,
+        Some(after) => [&key[..], &after.tail(), &[0]].concat(),
+    };
+    Some((first, end))
+}
+
+/// Reads an asset's entry: its place and its transaction.
+pub(crate) fn asset_entry(key: &[u8], value: &[u8]) -> Option<(EntryCursor, TxId)> {
+    let (_, tail) = key.split_last_chunk::<13>()?;
+    Some((EntryCursor::from_tail(tail)?, TxId::from_bytes(value.try_into().ok()?)))
+}
+
 impl EntryCursor {
     /// Returns the key of an address's entry.
     pub(crate) fn key(&self, address: &Address) -> Vec<u8> {
-        [
-            &address_key(address)[..],
-            &place_key(self.place),
-            &[u8::from(self.is_output)],
-            &self.index.to_be_bytes(),
-        ]
-        .concat()
+        [&address_key(address)[..], &self.tail()].concat()
+    }
+
+    /// Returns the end of a key: where in the chain.
+    fn tail(&self) -> [u8; 13] {
+        let mut tail = [0; 13];
+        let direction = [u8::from(self.is_output)];
+        let (place, index) = (place_key(self.place), self.index.to_be_bytes());
+        let bytes = place.iter().chain(&direction).chain(&index).copied();
+        tail.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        tail
     }
 
     fn from_key(key: &[u8]) -> Option<Self> {
-        let (_, rest) = key.split_first_chunk::<22>()?;
-        let (place, rest) = rest.split_first_chunk::<8>()?;
+        let (_, tail) = key.split_first_chunk::<22>()?;
+        Self::from_tail(tail)
+    }
+
+    fn from_tail(tail: &[u8]) -> Option<Self> {
+        let (place, rest) = tail.split_first_chunk::<8>()?;
         let ([direction], rest) = rest.split_first_chunk()?;
         let index = u32::from_be_bytes(rest.try_into().ok()?);
         Some(Self { place: place_from(place)?, is_output: *direction == 1, index })
@@ -220,8 +256,14 @@ pub(crate) fn entries_of_block<E>(
         pairs.push((key.into(), Box::default()));
         for (output, index) in transaction.outputs.iter().zip(0u32..) {
             let summary = OutputSummary::of(output);
+            let cursor = EntryCursor { place, is_output: true, index };
+            if let Some(key) = output.attachment.asset().and_then(|(symbol, _)| {
+                let key = asset_key(symbol.as_bytes())?;
+                Some([&key[..], &cursor.tail()].concat())
+            }) {
+                pairs.push((key.into(), txid.as_bytes().as_slice().into()));
+            }
             if let Some(address) = summary.address {
-                let cursor = EntryCursor { place, is_output: true, index };
                 pairs.push(address_pair(&address, cursor, txid, None, &summary));
             }
         }

@@ -15,6 +15,9 @@ use crate::file_head::{FileHead, HEAD_BYTES};
 
 const KIND: [u8; 8] = *b"MVSINDEX";
 
+/// What the runs hold: 0 had no entries of assets. An index of another content is built anew.
+const CONTENT: u32 = 1;
+
 /// The most runs: merged ones are at least 64 MiB long, so this is far more than a disk holds.
 const RUNS_MAX: u32 = 65_536;
 
@@ -23,7 +26,7 @@ fn name(generation: u64) -> String {
 }
 
 fn head(network: u32) -> FileHead {
-    FileHead { kind: KIND, network, number: 0, record_bytes: 48 }
+    FileHead { kind: KIND, network, number: CONTENT, record_bytes: 48 }
 }
 
 /// Makes a list of runs durable.

@@ -12,7 +12,8 @@ use super::Snapshot;
 use crate::backing::Disk;
 use crate::error::StoreError;
 use crate::index::{
-    AddressEntry, EntryCursor, IndexView, Order, TxPlace, address_bounds, tx_bounds, tx_place,
+    AddressEntry, EntryCursor, IndexView, Order, TxPlace, address_bounds, asset_bounds, asset_entry,
+    tx_bounds, tx_place,
 };
 
 /// The most entries of one answer.
@@ -113,27 +114,67 @@ impl<D: Disk> Snapshot<D> {
         after: Option<EntryCursor>,
         limit: usize,
     ) -> Result<UnspentPage, StoreError> {
+        self.unspent(after, limit, |after| {
+            let lines = self.address_history(address, Order::OldestFirst, after, SCAN_STEP)?;
+            Ok(lines.iter().map(|line| (line.cursor, line.txid)).collect())
+        })
+    }
+
+    /// Returns unspent outputs that hold some of an asset, oldest first: at most `limit`, from a place
+    /// on.
+    ///
+    /// One question looks at no more than 100,000 outputs, so an answer may be short and still name a
+    /// place to go on from.
+    ///
+    /// # Errors
+    /// [`StoreError::NoIndex`], or when index or coins cannot be read.
+    pub fn asset_unspent(
+        &self,
+        symbol: &[u8],
+        after: Option<EntryCursor>,
+        limit: usize,
+    ) -> Result<UnspentPage, StoreError> {
+        let index = self.index()?;
+        let broken = || StoreError::corrupt("index", 0, "an entry does not parse");
+        self.unspent(after, limit, |after| {
+            // No output holds what cannot be named.
+            let Some((from, to)) = asset_bounds(symbol, after) else { return Ok(Vec::new()) };
+            index
+                .collect(&from, &to, Order::OldestFirst, SCAN_STEP)?
+                .iter()
+                .map(|(key, value)| asset_entry(key, value).ok_or_else(broken))
+                .collect()
+        })
+    }
+
+    /// Looks at lines, a step of them at a time, for outputs that are unspent.
+    fn unspent(
+        &self,
+        after: Option<EntryCursor>,
+        limit: usize,
+        step: impl Fn(Option<EntryCursor>) -> Result<Vec<(EntryCursor, TxId)>, StoreError>,
+    ) -> Result<UnspentPage, StoreError> {
         let limit = limit.clamp(1, LIMIT_MAX);
         let mut page = UnspentPage { coins: Vec::new(), next: after };
         for _ in 0..SCAN_MAX / SCAN_STEP {
-            let lines = self.address_history(address, Order::OldestFirst, page.next, SCAN_STEP)?;
+            let lines = step(page.next)?;
             let is_end = lines.len() < SCAN_STEP;
-            let outputs: Vec<&AddressEntry> =
-                lines.iter().filter(|line| line.cursor.is_output).collect();
+            let outputs: Vec<&(EntryCursor, TxId)> =
+                lines.iter().filter(|(cursor, _)| cursor.is_output).collect();
             let outpoints: Vec<OutPoint> =
-                outputs.iter().map(|line| OutPoint::new(line.txid, line.cursor.index)).collect();
+                outputs.iter().map(|(cursor, txid)| OutPoint::new(*txid, cursor.index)).collect();
             let coins = self.find(&outpoints)?;
-            for ((line, outpoint), coin) in outputs.iter().zip(outpoints).zip(coins) {
+            for (((cursor, _), outpoint), coin) in outputs.iter().zip(outpoints).zip(coins) {
                 // The same outpoint may have been there before, in a transaction with the same id.
-                let coin = coin.filter(|coin| coin.height == line.cursor.place.height);
+                let coin = coin.filter(|coin| coin.height == cursor.place.height);
                 let Some(coin) = coin else { continue };
                 page.coins.push((outpoint, coin));
                 if page.coins.len() == limit {
-                    page.next = Some(line.cursor);
+                    page.next = Some(*cursor);
                     return Ok(page);
                 }
             }
-            page.next = lines.last().map(|line| line.cursor).or(page.next);
+            page.next = lines.last().map(|(cursor, _)| *cursor).or(page.next);
             if is_end {
                 page.next = None;
                 break;

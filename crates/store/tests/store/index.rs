@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use mvs_consensus::block::ConnectedBlock;
-use mvs_consensus::state::{MemoryState, StateView};
+use mvs_consensus::state::{Coin, MemoryState, StateView};
 use mvs_primitives::address::Address;
 use mvs_primitives::hash::TxId;
 use mvs_primitives::input::OutPoint;
@@ -105,6 +105,37 @@ fn assert_indexed(snapshot: &Snapshot<SimDisk>, blocks: &[ConnectedBlock], state
         expected.sort_unstable_by_key(|(outpoint, _)| *outpoint);
         assert_eq!(unspent, expected);
     }
+    let mut holdings: BTreeMap<Vec<u8>, Vec<(OutPoint, Coin)>> = BTreeMap::new();
+    for (outpoint, coin) in state.coins() {
+        if let Some((symbol, _)) = coin.output.attachment.asset() {
+            let outputs = holdings.entry(symbol.as_bytes().to_vec()).or_default();
+            outputs.push((*outpoint, coin.clone()));
+        }
+    }
+    for (symbol, expected) in &mut holdings {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = snapshot.asset_unspent(symbol, after, 3).unwrap();
+            assert!(page.coins.len() <= 3);
+            assert!(page.coins.is_sorted_by_key(|(_, coin)| coin.height), "oldest first");
+            found.extend(page.coins);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        found.sort_unstable_by_key(|(outpoint, _)| *outpoint);
+        expected.sort_unstable_by_key(|(outpoint, _)| *outpoint);
+        assert_eq!(found, *expected);
+        // A symbol that begins another one is another symbol.
+        let shorter = symbol.split_last().map_or(&[][..], |(_, shorter)| shorter);
+        let coins = snapshot.asset_unspent(shorter, None, 10).unwrap().coins;
+        let holds = |coin: &Coin| coin.output.attachment.asset().map(|(held, _)| held.to_string());
+        let named = String::from_utf8_lossy(shorter).into_owned();
+        assert!(coins.iter().all(|(_, coin)| holds(coin).as_ref() == Some(&named)));
+    }
+    assert!(snapshot.asset_unspent(&[b'X'; 65], None, 1).unwrap().coins.is_empty());
     for block in blocks {
         let height = block.block().header().height();
         let block = block.block();

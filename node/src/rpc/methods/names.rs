@@ -1,24 +1,32 @@
 //! Assets, certificates, identities, unique items.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use mvs_consensus::state::{AssetState, CertKey, DidState, MitState, StateView as _};
-use mvs_primitives::address::AddressFormat;
+use mvs_primitives::address::{Address, AddressFormat};
+use mvs_primitives::amount::AssetAmount;
 use mvs_primitives::attachment::CertType;
 use mvs_primitives::text::{DidName, MitSymbol, Symbol};
 use mvs_rpc_api::error::{ErrorCode, RpcError};
 use mvs_rpc_api::types::names::{
-    AddressParams, Asset, AssetIssue, AssetIssues, AssetList, AssetListParams, AssetParams,
+    AddressParams, Asset, AssetHolder, AssetHolders, AssetHoldersParams, AssetIssue, AssetIssues, AssetList, AssetListParams, AssetParams,
     Certificate, Certificates, Did, DidHistory, DidList, DidParams, ListParams, Mit, MitList,
     MitParams, MitTrace, SymbolParams,
 };
 use mvs_rpc_api::types::{AmountForm, Quantity};
 
+use super::address::check_index;
 use super::limit;
 use crate::chain::events::TipView;
 use crate::rpc::context::Context;
 use crate::rpc::fault::{self, RpcResult};
 use crate::rpc::show;
+
+/// Unspent outputs that are read at a time.
+const PAGE: usize = 10_000;
+/// Most reads for one question.
+const MOST_PAGES: usize = 100;
 
 fn count(names: usize) -> u64 {
     u64::try_from(names).unwrap_or(u64::MAX)
@@ -96,6 +104,49 @@ pub(in crate::rpc) fn asset_issues(view: &TipView, params: &AssetParams) -> RpcR
         }
     };
     Ok(AssetIssues { issues: history.iter().map(issue).collect() })
+}
+
+pub(in crate::rpc) fn asset_holders(
+    context: &Context,
+    view: &TipView,
+    params: &AssetHoldersParams,
+) -> RpcResult<AssetHolders> {
+    let symbol = symbol(&params.symbol)?;
+    let limit = limit(params.limit, 100, 10_000)?;
+    let found = view.snapshot.registry().assets().last(&symbol);
+    let decimals = found.ok_or_else(|| RpcError::of(ErrorCode::AssetNotFound))?.detail.decimal_number;
+    check_index(view)?;
+    let mut sums: BTreeMap<Option<Address>, (AssetAmount, u64)> = BTreeMap::new();
+    let mut after = None;
+    for _ in 0..MOST_PAGES {
+        let page = view.snapshot.asset_unspent(symbol.as_bytes(), after, PAGE);
+        let page = page.map_err(|error| fault::of_store(&error))?;
+        for (_, coin) in &page.coins {
+            let Some((_, quantity)) = coin.output.attachment.asset() else { continue };
+            let (sum, outputs) = sums.entry(coin.output.script.address()).or_default();
+            let together = sum.checked_add(quantity);
+            *sum = together.ok_or_else(|| fault::internal("overflow", &"more than can be"))?;
+            *outputs = outputs.saturating_add(1);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if after.is_some() {
+        let text = format!("more than {} outputs hold it", MOST_PAGES * PAGE);
+        return Err(RpcError::new(ErrorCode::TooMuch, text));
+    }
+    let mut holders: Vec<_> = sums.into_iter().collect();
+    // Addresses of equal holdings stay in their order.
+    holders.sort_by(|(_, (one, _)), (_, (other, _))| other.cmp(one));
+    let count = count(holders.len());
+    let show = |(address, (sum, outputs)): (Option<Address>, (AssetAmount, u64))| AssetHolder {
+        address: address.map(|address| address.to_text(context.format())),
+        quantity: Quantity::new(sum.units(), decimals, params.amounts),
+        outputs,
+    };
+    Ok(AssetHolders { count, holders: holders.into_iter().take(limit).map(show).collect() })
 }
 
 pub(in crate::rpc) fn certificates(
