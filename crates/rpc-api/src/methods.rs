@@ -26,8 +26,9 @@ use crate::types::mining::{
     MiningTemplateParams, RawBlockParams,
 };
 use crate::types::names::{
-    AddressParams, Asset, AssetHolders, AssetHoldersParams, AssetIssues, AssetList, AssetListParams, AssetParams, Certificates, Did,
-    DidHistory, DidList, DidParams, ListParams, Mit, MitList, MitParams, MitTrace, SymbolParams,
+    AddressParams, Asset, AssetHolders, AssetHoldersParams, AssetIssues, AssetList,
+    AssetListParams, AssetParams, Certificates, Did, DidHistory, DidList, DidParams, ListParams,
+    Mit, MitList, MitParams, MitTrace, SymbolParams,
 };
 use crate::types::network::{
     Done, FeeEstimate, FeeEstimateParams, NetworkAddParams, NetworkBanParams, NetworkBans,

@@ -246,9 +246,16 @@ fn cli_command() -> clap::Command {
             "The node is found by the data folder (its cookie) and by --rpc-listen.\n\
              Exit codes: 0 answered, 2 usage, 7 the node answered with an error, 8 no node answers.",
         )
-        .arg(Arg::new("method").value_name("METHOD").required(true).help("Name of the method"))
+        .arg(
+            Arg::new("method")
+                .index(1)
+                .value_name("METHOD")
+                .required(true)
+                .help("Name of the method"),
+        )
         .arg(
             Arg::new("params")
+                .index(2)
                 .value_name("VALUE")
                 .num_args(0..)
                 .allow_negative_numbers(true)

@@ -48,7 +48,10 @@ pub(super) async fn answer(
     let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
     let right = compat::right(method);
     if !grant.allows(right) {
-        return reply(&compat::refusal(&request, &format!("it needs the right `{}`", right.name())));
+        return reply(&compat::refusal(
+            &request,
+            &format!("it needs the right `{}`", right.name()),
+        ));
     }
     if let Some(answer) = compat::answer_at_once(version, &server.compat, &request) {
         return reply(&answer);

@@ -20,8 +20,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::auth::Auth;
-use super::compat_route;
 use super::compat::NodeSource;
+use super::compat_route;
 use super::context::Context;
 use super::guard::{Guard, Refusal};
 use super::listener::Bounded;
@@ -105,8 +105,7 @@ impl RpcServer {
         match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY_BYTES)).await {
             Ok(Ok(body)) => Ok((place, body)),
             Ok(Err(_)) => {
-                let text =
-                    format!("the body broke off, or has more than {MAX_BODY_BYTES} bytes\n");
+                let text = format!("the body broke off, or has more than {MAX_BODY_BYTES} bytes\n");
                 Err((StatusCode::PAYLOAD_TOO_LARGE, text).into_response())
             }
             Err(_) => {

@@ -238,7 +238,6 @@ mod tests {
     use super::{Grant, User, UserError, Users};
     use mvs_rpc_api::methods::Right;
 
-
     #[test]
     fn a_user_is_read_as_written() {
         let user = User::new("explorer-1", Grant::Read, b"long enough", [7; 16]).unwrap();

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use mvs_node::rpc::compat::{Version, answer, parse_error, right};
-use mvs_rpc_api::methods::Right;
 use mvs_primitives::encode::Encode;
 use mvs_primitives::hash::{MixHash, SealHash};
+use mvs_rpc_api::methods::Right;
 use serde_json::{Value, json};
 
 use super::support::{PAYEE, Recorded, chain_a};

@@ -12,8 +12,8 @@ use super::Snapshot;
 use crate::backing::Disk;
 use crate::error::StoreError;
 use crate::index::{
-    AddressEntry, EntryCursor, IndexView, Order, TxPlace, address_bounds, asset_bounds, asset_entry,
-    tx_bounds, tx_place,
+    AddressEntry, EntryCursor, IndexView, Order, TxPlace, address_bounds, asset_bounds,
+    asset_entry, tx_bounds, tx_place,
 };
 
 /// The most entries of one answer.

@@ -10,9 +10,9 @@ use mvs_primitives::attachment::CertType;
 use mvs_primitives::text::{DidName, MitSymbol, Symbol};
 use mvs_rpc_api::error::{ErrorCode, RpcError};
 use mvs_rpc_api::types::names::{
-    AddressParams, Asset, AssetHolder, AssetHolders, AssetHoldersParams, AssetIssue, AssetIssues, AssetList, AssetListParams, AssetParams,
-    Certificate, Certificates, Did, DidHistory, DidList, DidParams, ListParams, Mit, MitList,
-    MitParams, MitTrace, SymbolParams,
+    AddressParams, Asset, AssetHolder, AssetHolders, AssetHoldersParams, AssetIssue, AssetIssues,
+    AssetList, AssetListParams, AssetParams, Certificate, Certificates, Did, DidHistory, DidList,
+    DidParams, ListParams, Mit, MitList, MitParams, MitTrace, SymbolParams,
 };
 use mvs_rpc_api::types::{AmountForm, Quantity};
 
@@ -114,7 +114,8 @@ pub(in crate::rpc) fn asset_holders(
     let symbol = symbol(&params.symbol)?;
     let limit = limit(params.limit, 100, 10_000)?;
     let found = view.snapshot.registry().assets().last(&symbol);
-    let decimals = found.ok_or_else(|| RpcError::of(ErrorCode::AssetNotFound))?.detail.decimal_number;
+    let decimals =
+        found.ok_or_else(|| RpcError::of(ErrorCode::AssetNotFound))?.detail.decimal_number;
     check_index(view)?;
     let mut sums: BTreeMap<Option<Address>, (AssetAmount, u64)> = BTreeMap::new();
     let mut after = None;
