@@ -97,6 +97,85 @@ mod tests {
         }
     }
 
+    fn text<'a>(part: &'a Value, key: &str) -> &'a str {
+        part[key]
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| panic!("{key}: {part}"))
+    }
+
+    /// The members are among those that OpenRPC 1 knows, or extensions.
+    fn check_members(part: &Value, known: &[&str]) {
+        for key in part.as_object().unwrap_or_else(|| panic!("no object: {part}")).keys() {
+            assert!(known.contains(&key.as_str()) || key.starts_with("x-"), "{key} in {part}");
+        }
+    }
+
+    /// A descriptor of content: a parameter or a result.
+    fn check_descriptor(part: &Value) {
+        check_members(
+            part,
+            &["name", "summary", "description", "required", "schema", "deprecated"],
+        );
+        text(part, "name");
+        assert!(part["schema"].is_object() || part["schema"].is_boolean(), "{part}");
+    }
+
+    /// What the specification of OpenRPC 1 demands of a document (sections on the OpenRPC, Info, Method,
+    /// Content Descriptor, Error and Tag objects).
+    #[test]
+    fn the_document_is_one_of_openrpc() {
+        let document = document("1.2.3");
+        check_members(
+            &document,
+            &["openrpc", "info", "servers", "methods", "components", "externalDocs"],
+        );
+        let version: Vec<u32> =
+            text(&document, "openrpc").split('.').map(|part| part.parse().unwrap()).collect();
+        assert!(matches!(version.as_slice(), [1, _, _]));
+        text(&document["info"], "title");
+        assert_eq!(text(&document["info"], "version"), "1.2.3");
+        let mut names = std::collections::BTreeSet::new();
+        for method in document["methods"].as_array().unwrap() {
+            check_members(
+                method,
+                &[
+                    "name",
+                    "tags",
+                    "summary",
+                    "description",
+                    "params",
+                    "result",
+                    "deprecated",
+                    "servers",
+                    "errors",
+                    "links",
+                    "paramStructure",
+                    "examples",
+                ],
+            );
+            assert!(names.insert(text(method, "name").to_owned()), "twice: {method}");
+            assert!(!text(method, "name").starts_with("rpc."), "reserved: {method}");
+            assert!(["by-name", "by-position", "either"].contains(&text(method, "paramStructure")));
+            let mut params = std::collections::BTreeSet::new();
+            for param in method["params"].as_array().unwrap() {
+                check_descriptor(param);
+                assert!(params.insert(text(param, "name")), "twice: {param}");
+            }
+            check_descriptor(&method["result"]);
+            let mut codes = std::collections::BTreeSet::new();
+            for error in method["errors"].as_array().unwrap() {
+                check_members(error, &["code", "message", "data"]);
+                text(error, "message");
+                assert!(codes.insert(error["code"].as_i64().unwrap()), "twice: {error}");
+            }
+            for tag in method["tags"].as_array().unwrap() {
+                check_members(tag, &["name", "summary", "description", "externalDocs"]);
+                text(tag, "name");
+            }
+        }
+    }
+
     #[test]
     fn the_document_is_whole() {
         let document = document("1.2.3");

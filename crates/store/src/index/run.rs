@@ -8,7 +8,7 @@
 //!
 //! Every page that is read is compared with its checksum.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mvs_primitives::hash::BlockHash;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -45,6 +45,23 @@ pub(super) struct RunMeta {
 pub(crate) struct Run<D: Disk> {
     pub(super) meta: RunMeta,
     file: D::File,
+    /// How the first key of each page begins, once the page was read: a search then reads no page but
+    /// the ones that it wants.
+    fences: Box<[OnceLock<Fence>]>,
+}
+
+/// The first bytes of a key, with zeros behind a shorter one. Only where two differ do they say which
+/// key is below the other.
+type Fence = [u8; 16];
+
+fn fence_of(key: &[u8]) -> Fence {
+    let mut fence = Fence::default();
+    fence.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    fence
+}
+
+fn no_fences(meta: &RunMeta) -> Box<[OnceLock<Fence>]> {
+    (0..meta.pages).map(|_| OnceLock::new()).collect()
 }
 
 pub(super) fn run_name(number: u32) -> String {
@@ -95,7 +112,7 @@ impl<D: Disk> Run<D> {
                 "the run is shorter than it must be",
             ));
         }
-        Ok(Self { meta, file })
+        Ok(Self { meta, file, fences: no_fences(&meta) })
     }
 
     /// Writes a run of sorted entries and makes it durable.
@@ -135,7 +152,7 @@ impl<D: Disk> Run<D> {
         file.sync().map_err(io)?;
         disk.sync_folder(FOLDER).map_err(io)?;
         meta.pages = out.done;
-        Ok(Self { meta, file })
+        Ok(Self { meta, file, fences: no_fences(&meta) })
     }
 
     fn with_page<R>(&self, page: u32, look: impl FnOnce(&Page<'_>) -> R) -> Result<R, StoreError> {
@@ -155,14 +172,30 @@ impl<D: Disk> Run<D> {
         Ok(look(&page))
     }
 
+    /// Tells whether the first key of a page is below `key`.
+    fn begins_below(&self, page: u32, key: &[u8]) -> Result<bool, StoreError> {
+        let wanted = fence_of(key);
+        let fence = usize::try_from(page).ok().and_then(|page| self.fences.get(page));
+        if let Some(known) = fence.and_then(OnceLock::get)
+            && *known != wanted
+        {
+            return Ok(*known < wanted);
+        }
+        self.with_page(page, |found| {
+            let Some((first, _)) = found.entries.first() else { return false };
+            if let Some(fence) = fence {
+                fence.get_or_init(|| fence_of(first));
+            }
+            *first < key
+        })
+    }
+
     /// Returns the number of the first page whose first key is not below `key`.
     fn first_page_from(&self, key: &[u8]) -> Result<u32, StoreError> {
         let (mut low, mut high) = (0, self.meta.pages);
         while low < high {
             let middle = low + (high - low) / 2;
-            let below = self.with_page(middle, |page| {
-                page.entries.first().is_some_and(|(first, _)| *first < key)
-            })?;
+            let below = self.begins_below(middle, key)?;
             if below { low = middle + 1 } else { high = middle }
         }
         Ok(low)
