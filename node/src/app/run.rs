@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mvs_consensus::params::Params;
+use mvs_primitives::height::Height;
 use tokio::sync::mpsc;
 
 use super::mine::Miner;
@@ -28,6 +29,8 @@ const TICK: Duration = Duration::from_millis(100);
 const PROGRESS: Duration = Duration::from_millis(500);
 /// How long tasks may take to end after the owner has.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// The lowest block whose seal is verified.
+const FIRST_SEALED: Height = Height::new(1);
 
 pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     let config = &effective.config;
@@ -36,6 +39,10 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     tracing::info!(target: "app", version = env!("CARGO_PKG_VERSION"), network = setup.params.name,
         data_dir = %setup.data_dir.display(), "starting");
     let miner = Miner::new(&config.mining, &setup.params)?;
+    if !setup.store_dir().exists() {
+        // Making a store takes as long as making what the first seals need.
+        setup.tools.prepare_seals(FIRST_SEALED);
+    }
     let (core, report) = setup.open(config)?;
     tracing::info!(target: "app", height = %report.tip.height, tip = %report.tip.hash,
         clean = report.clean, replayed = report.replayed_commits, took = ?report.took, "chain open");

@@ -15,7 +15,7 @@ use mvs_consensus::block::connect_genesis;
 use mvs_consensus::checkpoint::Vouched;
 use mvs_consensus::params::Params;
 use mvs_consensus::script::SigCache;
-use mvs_pow::CacheSet;
+use mvs_pow::{CacheSet, Epoch};
 use mvs_primitives::height::Height;
 use mvs_store::backing::Disk;
 use mvs_store::{OpenReport, Options, Snapshot, Store, Tip};
@@ -38,6 +38,19 @@ pub struct Tools {
     pub signatures: Arc<SigCache>,
     /// Threads that verify.
     pub pool: Arc<VerifyPool>,
+}
+
+impl Tools {
+    /// Has the ethash cache of a height made on some thread, so that it is there when seals are to be
+    /// verified: it takes a third of a second or more, and nothing can be verified before.
+    pub fn prepare_seals(&self, height: Height) {
+        let Ok(epoch) = Epoch::of_block(height.value().into()) else { return };
+        let caches = Arc::clone(&self.caches);
+        self.pool.spawn(move || {
+            // Whoever verifies meets the failure again, and reports it.
+            let _ = caches.prepare(&[epoch]);
+        });
+    }
 }
 
 /// How much one [`ChainCore::advance`] does before it makes it durable.

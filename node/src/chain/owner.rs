@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mvs_consensus::error::Fault;
 use mvs_consensus::params::Params;
+use mvs_pow::Epoch;
 use mvs_primitives::hash::{BlockHash, TxId};
 use mvs_store::mmap::MapDisk;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -126,6 +127,8 @@ pub struct Owner {
     /// Transactions that peers named.
     tx_requests: TxRequests,
     disk_full_since: Option<Duration>,
+    /// The last epoch whose ethash cache was asked for ahead.
+    prepared: Option<Epoch>,
     last_upkeep: Duration,
     last_status: Option<Duration>,
     announcements: Announcements,
@@ -173,6 +176,7 @@ impl Owner {
             tx_queue: TxQueue::default(),
             tx_requests: TxRequests::default(),
             disk_full_since: None,
+            prepared: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
             announcements: Announcements::default(),
