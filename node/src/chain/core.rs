@@ -65,8 +65,8 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// While far behind: one sync of the disk for many blocks.
-    pub const BULK: Self = Self { blocks: 100, time: Duration::from_millis(250), bytes: 16 << 20 };
+    /// While far behind: one sync of the disk for many blocks. Half as many as listeners may be behind.
+    pub const BULK: Self = Self { blocks: 256, time: Duration::from_millis(250), bytes: 16 << 20 };
     /// At the tip: each block by itself.
     pub const TIP: Self = Self { blocks: 1, time: Duration::from_secs(60), bytes: usize::MAX };
 }

@@ -55,6 +55,11 @@ use crate::sync::{Planner, Settings};
 const COMMANDS_IN_A_ROW: usize = 64;
 /// Blocks behind the headers that are backed from which on many are made durable together.
 const BULK_DISTANCE: u32 = 12;
+/// In bulk, blocks that are worth a sync of the disk by themselves.
+const BULK_BLOCKS: usize = 64;
+/// In bulk, the longest time that blocks wait for others to share a sync with. It is looked at when
+/// something happens, so at the latest when time passes ([`Command::Tick`]).
+const BULK_WAIT: Duration = Duration::from_millis(50);
 /// Time between two attempts to write while the disk is full.
 const DISK_FULL_PAUSE: Duration = Duration::from_secs(10);
 
@@ -127,6 +132,8 @@ pub struct Owner {
     /// Transactions that peers named.
     tx_requests: TxRequests,
     disk_full_since: Option<Duration>,
+    /// Since when blocks wait for others to share a sync of the disk with.
+    gathering_since: Option<Duration>,
     /// The last epoch whose ethash cache was asked for ahead.
     prepared: Option<Epoch>,
     last_upkeep: Duration,
@@ -176,6 +183,7 @@ impl Owner {
             tx_queue: TxQueue::default(),
             tx_requests: TxRequests::default(),
             disk_full_since: None,
+            gathering_since: None,
             prepared: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
@@ -242,7 +250,7 @@ impl Owner {
     }
 
     fn has_work(&self) -> bool {
-        self.core.is_dirty() && self.disk_full_since.is_none()
+        self.core.is_dirty() && self.disk_full_since.is_none() && self.gathering_since.is_none()
     }
 
     /// Time since the start.
@@ -293,6 +301,10 @@ impl Owner {
             return Ok(());
         }
         let is_bulk = self.core.index.backed_ahead(self.core.trunk()) > BULK_DISTANCE;
+        if is_bulk && self.is_gathering(now) {
+            return Ok(());
+        }
+        self.gathering_since = None;
         let slice = if is_bulk { Slice::BULK } else { Slice::TIP };
         let stop = self.stop.clone();
         match self.core.advance(&slice, &stop) {
@@ -307,6 +319,18 @@ impl Owner {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Tells whether, in bulk, more blocks are to be waited for before any is connected. Each sync of
+    /// the disk costs about as much as connecting ten blocks.
+    fn is_gathering(&mut self, now: Duration) -> bool {
+        let is_more_coming = self.planner.blocks_in_flight() + self.core.bodies.checking() > 0;
+        let bodies = &self.core.bodies;
+        if !is_more_coming || bodies.is_empty() || self.core.has_ready(BULK_BLOCKS) {
+            return false;
+        }
+        let since = *self.gathering_since.get_or_insert(now);
+        now.saturating_sub(since) < BULK_WAIT
     }
 
     /// Follows a durable change of the chain.
