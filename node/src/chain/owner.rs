@@ -22,6 +22,7 @@ mod verdict;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -114,6 +115,8 @@ pub struct Owner {
     results: Receiver<JobResult>,
     results_in: Sender<JobResult>,
     wake: mpsc::WeakSender<Command>,
+    /// A [`Command::Wake`] is on its way: results that come before it is handled need no other.
+    is_woken: Arc<AtomicBool>,
     tip: watch::Sender<Arc<TipView>>,
     status: watch::Sender<SyncStatus>,
     events: broadcast::Sender<ChainEvent>,
@@ -171,6 +174,7 @@ impl Owner {
             results,
             results_in,
             wake: commands.downgrade(),
+            is_woken: Arc::default(),
             tip,
             status,
             events: events.clone(),
@@ -265,7 +269,9 @@ impl Owner {
     fn handle(&mut self, command: Command) -> Result<(), ChainError> {
         match command {
             Command::Network(event) => self.on_network(event)?,
-            Command::Tick | Command::Wake => {}
+            Command::Tick => {}
+            // Cleared before results are looked for: what comes from now on wakes us again.
+            Command::Wake => self.is_woken.store(false, Ordering::SeqCst),
             Command::SubmitBlock { block, reply } => self.submit_block(block, reply)?,
             Command::SubmitTx { tx, reply } => self.submit_tx(tx, reply),
             Command::Work { payout, reply } => self.give_work(&payout, reply)?,
