@@ -89,7 +89,8 @@ pub fn sync(program: &Program, chain: Option<&Path>) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::new("import_long", run.import_rate, "blocks/s", import_reference),
         Figure::new("sync_long", blocks / run.took.as_secs_f64(), "blocks/s", run.import_rate),
-        run.cpu("sync_long_cpu"),
+        run.cpu("sync_long_cpu", run.processor),
+        run.cpu("serve_long_cpu", run.serving),
         run.memory("sync_long_memory"),
     ])
 }
@@ -104,7 +105,8 @@ pub fn reference(program: &Program) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::new("import_reference", run.import_rate, "blocks/s", FIRST_NODE_BLOCKS_PER_SEC),
         Figure::new("sync_reference", rate, "blocks/s", FIRST_NODE_BLOCKS_PER_SEC),
-        run.cpu("sync_reference_cpu"),
+        run.cpu("sync_reference_cpu", run.processor),
+        run.cpu("serve_reference_cpu", run.serving),
         run.memory("sync_reference_memory"),
         Figure::new("sync_reference_disk", run.disk, "bytes", DISK_GOAL),
     ])
@@ -115,7 +117,10 @@ struct Run {
     blocks: u32,
     import_rate: f64,
     took: Duration,
+    /// Processor time of the node that syncs.
     processor: Duration,
+    /// That of the node that it syncs from.
+    serving: Duration,
     peak: f64,
     disk: f64,
 }
@@ -130,11 +135,13 @@ impl Run {
 
         let setup = Setup::on(network).connect(source.address());
         let mut node = Node::prepare(program, setup)?;
+        let before = source.processor_time()?;
         let start = Instant::now();
         node.restart()?;
         node.wait_for_tip(&chain.tip(), LIMIT)?;
         let took = start.elapsed();
         let processor = node.processor_time()?;
+        let serving = source.processor_time()?.saturating_sub(before);
         let memory = node.memory()?;
         ensure!(node.stop()?.0.success(), "the node did not stop cleanly");
         Ok(Self {
@@ -142,13 +149,14 @@ impl Run {
             import_rate: imported.blocks_per_second,
             took,
             processor,
+            serving,
             peak: memory.peak as f64, // exact below 2^53
             disk: usage::disk_bytes(&node.data_dir())? as f64, // the same
         })
     }
 
-    fn cpu(&self, name: &str) -> Figure {
-        let value = self.processor.as_secs_f64() * 1e3 / f64::from(self.blocks);
+    fn cpu(&self, name: &str, time: Duration) -> Figure {
+        let value = time.as_secs_f64() * 1e3 / f64::from(self.blocks);
         Figure::new(name, value, "ms/block", FIRST_NODE_CPU_MS)
     }
 

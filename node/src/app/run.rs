@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mvs_consensus::params::Params;
+use mvs_primitives::height::Height;
 use mvs_store::StoreError;
 use mvs_store::mmap::MapDisk;
 use tokio::sync::mpsc;
@@ -36,6 +37,8 @@ const PROGRESS: Duration = Duration::from_millis(500);
 const LAST_WAIT: Duration = Duration::from_secs(2);
 /// How long answers that are on their way may take when the node stops.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// The lowest block whose seal is verified.
+const FIRST_SEALED: Height = Height::new(1);
 
 pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
     let config = &effective.config;
@@ -45,6 +48,10 @@ pub(super) fn run(effective: &Effective) -> anyhow::Result<()> {
         data_dir = %setup.data_dir.display(), "starting");
     let miner = Miner::new(&config.mining, &setup.params)?;
     let payee = rpc::payee(&config.mining, &setup.params)?;
+    if !setup.store_dir().exists() {
+        // Making a store takes as long as making what the first seals need.
+        setup.tools.prepare_seals(FIRST_SEALED);
+    }
     let (mut core, report) = setup.open(config)?;
     tracing::info!(target: "app", height = %report.tip.height, tip = %report.tip.hash,
         clean = report.clean, replayed = report.replayed_commits, took = ?report.took, "chain open");

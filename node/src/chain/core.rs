@@ -15,7 +15,7 @@ use mvs_consensus::block::connect_genesis;
 use mvs_consensus::checkpoint::Vouched;
 use mvs_consensus::params::Params;
 use mvs_consensus::script::SigCache;
-use mvs_pow::CacheSet;
+use mvs_pow::{CacheSet, Epoch};
 use mvs_primitives::height::Height;
 use mvs_store::backing::Disk;
 use mvs_store::{IndexProgress, OpenReport, Options, Snapshot, Store, Tip};
@@ -40,6 +40,19 @@ pub struct Tools {
     pub pool: Arc<VerifyPool>,
 }
 
+impl Tools {
+    /// Has the ethash cache of a height made on some thread, so that it is there when seals are to be
+    /// verified: it takes a third of a second or more, and nothing can be verified before.
+    pub fn prepare_seals(&self, height: Height) {
+        let Ok(epoch) = Epoch::of_block(height.value().into()) else { return };
+        let caches = Arc::clone(&self.caches);
+        self.pool.spawn(move || {
+            // Whoever verifies meets the failure again, and reports it.
+            let _ = caches.prepare(&[epoch]);
+        });
+    }
+}
+
 /// How much one [`ChainCore::advance`] does before it makes it durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
@@ -52,8 +65,8 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// While far behind: one sync of the disk for many blocks.
-    pub const BULK: Self = Self { blocks: 100, time: Duration::from_millis(250), bytes: 16 << 20 };
+    /// While far behind: one sync of the disk for many blocks. Half as many as listeners may be behind.
+    pub const BULK: Self = Self { blocks: 256, time: Duration::from_millis(250), bytes: 16 << 20 };
     /// At the tip: each block by itself.
     pub const TIP: Self = Self { blocks: 1, time: Duration::from_secs(60), bytes: usize::MAX };
 }

@@ -22,11 +22,13 @@ mod verdict;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mvs_consensus::error::Fault;
 use mvs_consensus::params::Params;
+use mvs_pow::Epoch;
 use mvs_primitives::hash::{BlockHash, TxId};
 use mvs_store::mmap::MapDisk;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -55,6 +57,11 @@ use crate::sync::{Planner, Settings};
 const COMMANDS_IN_A_ROW: usize = 64;
 /// Blocks behind the headers that are backed from which on many are made durable together.
 const BULK_DISTANCE: u32 = 12;
+/// In bulk, blocks that are worth a sync of the disk by themselves.
+const BULK_BLOCKS: usize = 64;
+/// In bulk, the longest time that blocks wait for others to share a sync with. It is looked at when
+/// something happens, so at the latest when time passes ([`Command::Tick`]).
+const BULK_WAIT: Duration = Duration::from_millis(50);
 /// Time between two attempts to write while the disk is full.
 const DISK_FULL_PAUSE: Duration = Duration::from_secs(10);
 
@@ -109,6 +116,8 @@ pub struct Owner {
     results: Receiver<JobResult>,
     results_in: Sender<JobResult>,
     wake: mpsc::WeakSender<Command>,
+    /// A [`Command::Wake`] is on its way: results that come before it is handled need no other.
+    is_woken: Arc<AtomicBool>,
     tip: watch::Sender<Arc<TipView>>,
     status: watch::Sender<SyncStatus>,
     events: broadcast::Sender<ChainEvent>,
@@ -129,6 +138,10 @@ pub struct Owner {
     /// Transactions that are being tested for those who asked.
     tests: usize,
     disk_full_since: Option<Duration>,
+    /// Since when blocks wait for others to share a sync of the disk with.
+    gathering_since: Option<Duration>,
+    /// The last epoch whose ethash cache was asked for ahead.
+    prepared: Option<Epoch>,
     last_upkeep: Duration,
     last_status: Option<Duration>,
     announcements: Announcements,
@@ -164,6 +177,7 @@ impl Owner {
             results,
             results_in,
             wake: commands.downgrade(),
+            is_woken: Arc::default(),
             tip,
             status,
             events: events.clone(),
@@ -177,6 +191,8 @@ impl Owner {
             tx_requests: TxRequests::default(),
             tests: 0,
             disk_full_since: None,
+            gathering_since: None,
+            prepared: None,
             last_upkeep: Duration::ZERO,
             last_status: None,
             announcements: Announcements::default(),
@@ -242,7 +258,7 @@ impl Owner {
     }
 
     fn has_work(&self) -> bool {
-        self.core.is_dirty() && self.disk_full_since.is_none()
+        self.core.is_dirty() && self.disk_full_since.is_none() && self.gathering_since.is_none()
     }
 
     /// Time since the start.
@@ -257,7 +273,9 @@ impl Owner {
     fn handle(&mut self, command: Command) -> Result<(), ChainError> {
         match command {
             Command::Network(event) => self.on_network(event)?,
-            Command::Tick | Command::Wake => {}
+            Command::Tick => {}
+            // Cleared before results are looked for: what comes from now on wakes us again.
+            Command::Wake => self.is_woken.store(false, Ordering::SeqCst),
             Command::SubmitBlock { block, reply } => self.submit_block(block, reply)?,
             Command::SubmitTx { tx, reply } => self.submit_tx(tx, reply),
             Command::Work { payout, reply } => self.give_work(&payout, reply)?,
@@ -304,6 +322,10 @@ impl Owner {
             return Ok(());
         }
         let is_bulk = self.core.index.backed_ahead(self.core.trunk()) > BULK_DISTANCE;
+        if is_bulk && self.is_gathering(now) {
+            return Ok(());
+        }
+        self.gathering_since = None;
         let slice = if is_bulk { Slice::BULK } else { Slice::TIP };
         let stop = self.stop.clone();
         match self.core.advance(&slice, &stop) {
@@ -318,6 +340,18 @@ impl Owner {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Tells whether, in bulk, more blocks are to be waited for before any is connected. Each sync of
+    /// the disk costs about as much as connecting ten blocks.
+    fn is_gathering(&mut self, now: Duration) -> bool {
+        let is_more_coming = self.planner.blocks_in_flight() + self.core.bodies.checking() > 0;
+        let bodies = &self.core.bodies;
+        if !is_more_coming || bodies.is_empty() || self.core.has_ready(BULK_BLOCKS) {
+            return false;
+        }
+        let since = *self.gathering_since.get_or_insert(now);
+        now.saturating_sub(since) < BULK_WAIT
     }
 
     /// Follows a durable change of the chain.

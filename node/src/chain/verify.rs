@@ -1,8 +1,8 @@
 //! The threads that verify: seals, bodies, scripts.
 //!
-//! Three queues: what the chain owner waits for goes first, and the owner helps with it; checks of
-//! headers and blocks from peers come after, loose transactions last. A thread pool of a library would do, were it not for the
-//! order: scripts of the block that is being connected must not wait behind a thousand bodies.
+//! Four queues: what the chain owner waits for goes first, and the owner helps with it; checks of
+//! blocks from peers come after, then headers in bulk, loose transactions last. A thread pool of a
+//! library would do, were it not for the order: scripts of the block that is being connected must not wait behind a thousand bodies.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,8 +28,18 @@ struct Queues {
 struct State {
     urgent: VecDeque<Job>,
     normal: VecDeque<Job>,
+    later: VecDeque<Job>,
     last: VecDeque<Job>,
+    /// Threads that wait for a job; nobody is called when there are none.
+    asleep: usize,
     is_closed: bool,
+}
+
+impl State {
+    fn queues(&mut self) -> [&mut VecDeque<Job>; 4] {
+        let Self { urgent, normal, later, last, .. } = self;
+        [urgent, normal, later, last]
+    }
 }
 
 impl VerifyPool {
@@ -57,27 +67,28 @@ impl VerifyPool {
 
     /// Returns how many jobs wait.
     pub fn waiting(&self) -> usize {
-        let state = self.queues.lock();
-        state.urgent.len() + state.normal.len() + state.last.len()
+        self.queues.lock().queues().iter().map(|queue| queue.len()).sum()
     }
 
     /// Runs a job some time. The caller bounds how many wait, and must expect that a job is dropped
     /// unrun when the pool is.
     pub fn spawn(&self, job: impl FnOnce() + Send + 'static) {
-        self.queues.lock().normal.push_back(Box::new(job));
-        self.queues.changed.notify_one();
+        self.queues.add(|state| &mut state.normal, Box::new(job));
     }
 
     /// Runs a job before all that [`VerifyPool::spawn`] was given.
     pub fn spawn_urgent(&self, job: impl FnOnce() + Send + 'static) {
-        self.queues.lock().urgent.push_back(Box::new(job));
-        self.queues.changed.notify_one();
+        self.queues.add(|state| &mut state.urgent, Box::new(job));
+    }
+
+    /// Runs a job after all that [`VerifyPool::spawn`] was given.
+    pub fn spawn_later(&self, job: impl FnOnce() + Send + 'static) {
+        self.queues.add(|state| &mut state.later, Box::new(job));
     }
 
     /// Runs a job when there is nothing else to do.
     pub fn spawn_last(&self, job: impl FnOnce() + Send + 'static) {
-        self.queues.lock().last.push_back(Box::new(job));
-        self.queues.changed.notify_one();
+        self.queues.add(|state| &mut state.last, Box::new(job));
     }
 
     /// Runs `work` for each number below `count` on all threads, this one included, and returns the
@@ -96,13 +107,10 @@ impl VerifyPool {
         });
         let helpers = self.threads().min(count.saturating_sub(1));
         if helpers > 0 {
-            let mut state = self.queues.lock();
             for _ in 0..helpers {
                 let task = Arc::clone(&task);
-                state.urgent.push_back(Box::new(move || task.help()));
+                self.spawn_urgent(move || task.help());
             }
-            drop(state);
-            self.queues.changed.notify_all();
         }
         task.help();
         let answers = task.wait();
@@ -122,8 +130,7 @@ impl Drop for VerifyPool {
     fn drop(&mut self) {
         let mut state = self.queues.lock();
         state.is_closed = true;
-        let State { urgent, normal, last, .. } = &mut *state;
-        let waiting = [urgent, normal, last].map(std::mem::take);
+        let waiting = state.queues().map(std::mem::take);
         drop(state);
         drop(waiting);
         self.queues.changed.notify_all();
@@ -140,6 +147,17 @@ impl Queues {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn add(&self, queue: impl FnOnce(&mut State) -> &mut VecDeque<Job>, job: Job) {
+        let mut state = self.lock();
+        queue(&mut state).push_back(job);
+        // Whoever is awake looks again before it sleeps.
+        let is_anyone_asleep = state.asleep > 0;
+        drop(state);
+        if is_anyone_asleep {
+            self.changed.notify_one();
+        }
+    }
+
     fn work(&self) {
         loop {
             let mut state = self.lock();
@@ -147,12 +165,12 @@ impl Queues {
                 if state.is_closed {
                     return;
                 }
-                let State { urgent, normal, last, .. } = &mut *state;
-                if let Some(job) = [urgent, normal, last].into_iter().find_map(VecDeque::pop_front)
-                {
+                if let Some(job) = state.queues().into_iter().find_map(VecDeque::pop_front) {
                     break job;
                 }
+                state.asleep += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.asleep -= 1;
             };
             drop(state);
             if catch_unwind(AssertUnwindSafe(job)).is_err() {
@@ -251,11 +269,12 @@ mod tests {
             let send = send.clone();
             move || send.send(number).unwrap()
         };
-        pool.spawn_last(note(3));
+        pool.spawn_last(note(4));
+        pool.spawn_later(note(3));
         pool.spawn(note(2));
         pool.spawn_urgent(note(1));
         release.send(()).unwrap();
-        assert_eq!([(); 3].map(|()| receive.recv().unwrap()), [1, 2, 3]);
+        assert_eq!([(); 4].map(|()| receive.recv().unwrap()), [1, 2, 3, 4]);
     }
 
     #[test]

@@ -75,6 +75,19 @@ impl<D: Disk> ChainCore<D> {
         }
     }
 
+    /// Tells whether at least so many blocks could be connected in a row, on the heaviest branch.
+    pub fn has_ready(&self, count: usize) -> bool {
+        if self.bodies.len() < count {
+            return false;
+        }
+        let best = self.index.best(&self.trunk);
+        let Some(path) = self.index.path_to(&best.hash) else { return false };
+        let walk = self.index.walk(&path, Height::GENESIS);
+        walk.take_while(|(_, known)| self.bodies.is_ready(&known.hash()))
+            .nth(count.saturating_sub(1))
+            .is_some()
+    }
+
     /// The heaviest branch of which enough blocks are there, and up to where they are.
     fn choose(&mut self, slice: &Slice) -> Result<Option<(Path, Height)>, ChainError> {
         let tip = self.tip();

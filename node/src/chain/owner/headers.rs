@@ -42,6 +42,7 @@ impl Owner {
             count,
             last_known: screened.last_known,
             stop: screened.stop,
+            early: 0,
         };
         if screened.fresh.is_empty() {
             return self.headers_verified(list, Vec::new());
@@ -63,7 +64,7 @@ impl Owner {
     ) -> Result<(), ChainError> {
         let (index, trunk, tools) = self.core.index_and_trunk();
         let placed = place(&tools.params, index, trunk, seals, unix_now())?;
-        let HeaderList { source, first, count, last_known, stop } = list;
+        let HeaderList { source, first, count, last_known, stop, early } = list;
         // What was found wrong first in the list's order.
         let stop = placed.stop.or(stop);
         if let Some((stop, hash)) =
@@ -84,7 +85,7 @@ impl Owner {
                     Some(_) => HeadersEnd::Refused,
                 };
                 let last = placed.last.or(last_known);
-                let outcome = HeadersOutcome { count, held: placed.held, last, end };
+                let outcome = HeadersOutcome { count, held: placed.held + early, last, end };
                 let now = self.now();
                 let (index, trunk) = (&self.core.index, self.core.trunk());
                 self.planner.headers_judged(index, trunk, peer, &outcome, now)?;

@@ -1,7 +1,8 @@
 //! What the verification threads do for the owner.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use mvs_consensus::block::{BlockBody, BodyRejection, CheckedBlock, check_block};
@@ -11,10 +12,10 @@ use mvs_primitives::encode::DecodeError;
 use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 
-use super::Owner;
+use super::{Owner, unix_now};
 use crate::chain::command::{Command, TestReply};
 use crate::chain::core::{ChainError, Tools};
-use crate::chain::intake::HeadersStop;
+use crate::chain::intake::{HeadersStop, place};
 use crate::mempool::Verdict;
 use crate::p2p::api::{Charge, PeerId};
 use crate::p2p::message::RawBlock;
@@ -31,6 +32,8 @@ pub(super) enum Urgency {
     OwnBlock,
     /// Headers and blocks of peers.
     Chain,
+    /// Headers in bulk: blocks whose headers are known go first, so that the chain does not wait.
+    Ahead,
     /// Loose transactions.
     Loose,
 }
@@ -56,6 +59,8 @@ pub(super) struct HeaderList {
     pub(super) last_known: Option<BlockHash>,
     /// Why the message was not taken to its end.
     pub(super) stop: Option<HeadersStop>,
+    /// How many were handed in before the rest, as [`JobResult::Prefix`].
+    pub(super) early: usize,
 }
 
 pub(super) type Seal = (BlockHash, Result<CheckedHeader, Rejection<HeaderRuleError>>);
@@ -76,6 +81,9 @@ pub(super) enum JobResult {
     Headers(HeaderList, Vec<Seal>),
     /// The first seals of a list hold; these headers are left.
     Pilot(HeaderList, Vec<Seal>, Vec<Header>),
+    /// More headers of a list, behind those before: their blocks can be asked for while the seals of
+    /// the others are verified. The list as a whole comes again.
+    Prefix(Vec<CheckedHeader>),
     /// A body was checked.
     Body { hash: BlockHash, bytes: usize, result: Result<Arc<CheckedBlock>, BodyFault> },
     /// A loose transaction was verified.
@@ -94,7 +102,7 @@ impl Owner {
         job: impl FnOnce() -> Option<JobResult> + Send + 'static,
     ) {
         let results = self.results_in.clone();
-        let wake = self.wake.clone();
+        let (wake, is_woken) = (self.wake.clone(), Arc::clone(&self.is_woken));
         let job = move || {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
             let result = match outcome {
@@ -104,14 +112,17 @@ impl Owner {
             };
             // The owner may be gone. If its queue is full it is awake and will look here.
             let _ = results.send(result);
-            if let Some(wake) = wake.upgrade() {
-                let _ = wake.try_send(Command::Wake);
+            if !is_woken.swap(true, Ordering::SeqCst)
+                && wake.upgrade().is_none_or(|wake| wake.try_send(Command::Wake).is_err())
+            {
+                is_woken.store(false, Ordering::SeqCst);
             }
         };
         let pool = &self.core.tools().pool;
         match urgency {
             Urgency::OwnBlock => pool.spawn_urgent(job),
             Urgency::Chain => pool.spawn(job),
+            Urgency::Ahead => pool.spawn_later(job),
             Urgency::Loose => pool.spawn_last(job),
         }
     }
@@ -129,6 +140,7 @@ impl Owner {
                 self.verify_rest(list, seals, rest);
                 Ok(())
             }
+            JobResult::Prefix(headers) => self.place_early(headers),
             JobResult::Body { hash, bytes, result } => self.body_checked(hash, bytes, result),
             JobResult::Tx { verdict, from } => self.tx_verified(*verdict, from),
             JobResult::Test { verdict, reply } => self.tx_tested(*verdict, reply),
@@ -154,21 +166,26 @@ impl Owner {
         });
     }
 
+    /// Gives headers their place before the rest of their list. What is wrong with them, or with their
+    /// order, shows when the list is complete.
+    fn place_early(&mut self, headers: Vec<CheckedHeader>) -> Result<(), ChainError> {
+        let seals = headers.into_iter().map(|header| (header.hash(), Ok(header))).collect();
+        let (index, trunk, tools) = self.core.index_and_trunk();
+        let placed = place(&tools.params, index, trunk, seals, unix_now())?;
+        if placed.held > 0 {
+            self.core.touch();
+        }
+        Ok(())
+    }
+
     /// Verifies the seals behind the first ones, in parts on several threads.
     fn verify_rest(&self, list: HeaderList, pilot: Vec<Seal>, headers: Vec<Header>) {
         let parts: Vec<Vec<Header>> = headers.chunks(SEALS).map(<[Header]>::to_vec).collect();
-        let task = Arc::new(SealTask {
-            left: AtomicUsize::new(parts.len()),
-            state: Mutex::new(SealParts {
-                list: Some(list),
-                pilot,
-                done: parts.iter().map(|_| None).collect(),
-            }),
-        });
+        let task = Arc::new(SealTask::new(list, pilot, parts.len()));
         for (number, part) in parts.into_iter().enumerate() {
             let task = Arc::clone(&task);
             let tools = self.core.tools().clone();
-            self.spawn(Urgency::Chain, move || task.put(number, check_seals(&tools, part)));
+            self.spawn(Urgency::Ahead, move || task.put(number, check_seals(&tools, part)));
         }
     }
 
@@ -200,33 +217,99 @@ fn check_seals(tools: &Tools, headers: Vec<Header>) -> Vec<Seal> {
 
 /// A list of headers in parts; whoever finishes the last part hands it in.
 struct SealTask {
-    left: AtomicUsize,
     state: Mutex<SealParts>,
 }
 
 struct SealParts {
     list: Option<HeaderList>,
-    pilot: Vec<Seal>,
-    done: Vec<Option<Vec<Seal>>>,
+    /// The first ones, and those of all parts up to the first that is not done.
+    seals: Vec<Seal>,
+    /// How many of them were handed in early.
+    early: usize,
+    /// Parts that are done but the one before them is not.
+    done: VecDeque<Option<Vec<Seal>>>,
+    /// The part at the front of `done`.
+    next: usize,
 }
 
 impl SealTask {
+    fn new(list: HeaderList, first: Vec<Seal>, parts: usize) -> Self {
+        let done = (0..parts).map(|_| None).collect();
+        let state = SealParts { list: Some(list), seals: first, early: 0, done, next: 0 };
+        Self { state: Mutex::new(state) }
+    }
+
     fn put(&self, number: usize, seals: Vec<Seal>) -> Option<JobResult> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = state.done.get_mut(number) {
-            *place = Some(seals);
+        let state = &mut *state;
+        let place = number.checked_sub(state.next).and_then(|place| state.done.get_mut(place))?;
+        *place = Some(seals);
+        while let Some(Some(seals)) = state.done.front_mut().map(Option::take) {
+            state.done.pop_front();
+            state.next += 1;
+            state.seals.extend(seals);
         }
-        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return None;
+        if state.done.is_empty() {
+            let list = HeaderList { early: state.early, ..state.list.take()? };
+            return Some(JobResult::Headers(list, std::mem::take(&mut state.seals)));
         }
-        let list = state.list.take()?;
-        let mut all = std::mem::take(&mut state.pilot);
-        for part in state.done.drain(..) {
-            match part {
-                Some(part) => all.extend(part),
-                None => return Some(JobResult::Panicked),
+        let fresh = state.seals.iter().skip(state.early).map_while(|(_, seal)| seal.as_ref().ok());
+        let headers: Vec<CheckedHeader> = fresh.cloned().collect();
+        state.early += headers.len();
+        (!headers.is_empty()).then_some(JobResult::Prefix(headers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mvs_consensus::error::{HeaderRuleError, Rejection};
+    use mvs_consensus::header::check_headers;
+
+    use super::{HeaderList, HeaderSource, JobResult, Seal, SealTask};
+    use crate::chain::testing::{TestChain, params};
+    use crate::p2p::api::PeerId;
+
+    fn list() -> HeaderList {
+        let source = HeaderSource::Peer(PeerId::new(1));
+        HeaderList { source, first: None, count: 8, last_known: None, stop: None, early: 0 }
+    }
+
+    fn seals(from: u32, to: u32) -> Vec<Seal> {
+        let params = Arc::new(params());
+        let headers = TestChain::new(&params).grow(8, 1).headers(from, to);
+        let checked = check_headers(&params, &mvs_pow::CacheSet::new(1), headers);
+        checked.into_iter().map(|seal| (seal.as_ref().unwrap().hash(), seal)).collect()
+    }
+
+    fn heights(result: Option<JobResult>) -> Vec<u32> {
+        match result {
+            Some(JobResult::Prefix(headers)) => {
+                headers.iter().map(|header| header.header().number.value()).collect()
             }
+            None => Vec::new(),
+            Some(other) => panic!("{other:?}"),
         }
-        Some(JobResult::Headers(list, all))
+    }
+
+    #[test]
+    fn parts_are_handed_in_as_soon_as_those_before_them_are_done() {
+        let task = SealTask::new(list(), seals(0, 2), 3);
+        assert_eq!(heights(task.put(1, seals(4, 6))), [1, 2], "the part before it is missing");
+        assert_eq!(heights(task.put(0, seals(2, 4))), [3, 4, 5, 6]);
+        let Some(JobResult::Headers(list, all)) = task.put(2, seals(6, 8)) else { panic!() };
+        assert_eq!((list.early, all.len()), (6, 8));
+    }
+
+    #[test]
+    fn nothing_behind_a_false_seal_is_handed_in_early() {
+        let task = SealTask::new(list(), Vec::new(), 4);
+        let mut part = seals(0, 2);
+        part[1].1 = Err(Rejection::Rule(HeaderRuleError::SealMix));
+        assert_eq!(heights(task.put(0, part)), [1]);
+        assert!(task.put(1, seals(2, 4)).is_none() && task.put(2, seals(4, 6)).is_none());
+        let Some(JobResult::Headers(list, all)) = task.put(3, seals(6, 8)) else { panic!() };
+        assert_eq!((list.early, all.len()), (1, 8));
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use mvs_pow::Epoch;
+use mvs_primitives::height::Height;
+
 use super::{Owner, unix_now};
 use crate::chain::command::SyncStatus;
 use crate::chain::core::ChainError;
@@ -12,6 +15,9 @@ const STATUS_PAUSE: Duration = Duration::from_millis(200);
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
 /// Blocks behind the headers that are backed at which the node still counts as having caught up.
 const SYNCED_DISTANCE: u32 = 3;
+/// The cache of an epoch is made so many headers before the first seal of that epoch is verified:
+/// more than one message brings.
+const CACHE_AHEAD: u32 = 2_500;
 
 impl Owner {
     pub(super) fn upkeep(&mut self) -> Result<(), ChainError> {
@@ -41,6 +47,18 @@ impl Owner {
         self.answer_all_forgotten()
     }
 
+    /// Has the ethash cache of the next epoch made before the headers get there. That of the present
+    /// one is made when the first seal of it comes.
+    fn prepare_epoch(&mut self, best: Height) {
+        let ahead = Height::new(best.value().saturating_add(CACHE_AHEAD));
+        let epoch = |height: Height| Epoch::of_block(height.value().into()).ok();
+        let next = epoch(ahead).filter(|next| epoch(best) != Some(*next));
+        if next.is_some() && self.prepared != next {
+            self.prepared = next;
+            self.core.tools().prepare_seals(ahead);
+        }
+    }
+
     pub(super) fn publish_status(&mut self) {
         let tip = self.core.tip();
         let best = self.core.index.best(self.core.trunk());
@@ -48,6 +66,7 @@ impl Owner {
         let behind = self.core.index.backed_ahead(self.core.trunk());
         let claims_more =
             claimed.is_some_and(|claimed| claimed.blocks_since(best.height) > SYNCED_DISTANCE);
+        self.prepare_epoch(best.height);
         let enough_peers = !self.peers.is_empty() || self.config.synced_without_peers;
         let was_synced = self.status.borrow().is_synced;
         // Once it has caught up, a peer's claim alone does not change that.

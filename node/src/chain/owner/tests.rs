@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mvs_consensus::params::Params;
 use mvs_consensus::script::SigCache;
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::jobs::{HeaderSource, JobResult, PILOT};
 use super::peers::PeerState;
-use super::{Owner, OwnerConfig};
+use super::{BULK_WAIT, Owner, OwnerConfig};
 use crate::chain::command::BlockRefusal;
 use crate::chain::core::{ChainCore, Tools};
 use crate::chain::index::Limits;
@@ -195,6 +195,41 @@ fn headers_with_seals_put_us_behind_until_they_are_connected() {
         world.step();
     }
     assert_eq!((behind(&world), world.owner.core.tip().height.value()), (0, 3));
+    world.end();
+}
+
+#[test]
+fn far_behind_blocks_wait_for_others_to_share_a_sync_with() {
+    let mut world = World::new("gather");
+    let peer = PeerId::new(1);
+    world.owner.peers.insert(peer, PeerState::new());
+    let count = world.blocks.len();
+    let headers: Vec<Header> = (0..count).map(|at| world.block(at).header().clone()).collect();
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    world.step();
+    world.step();
+    let offer = |world: &mut World, number| {
+        let block = world.block(number);
+        world.owner.on_block(peer, block, Charge::none()).unwrap();
+    };
+    (0..3).for_each(|number| offer(&mut world, number));
+    let height = |world: &World| world.owner.core.tip().height.value();
+    for left in [2, 1] {
+        // The clock does not get there.
+        world.owner.gathering_since = Some(Duration::MAX);
+        world.step();
+        assert_eq!((world.owner.core.bodies.checking(), height(&world)), (left, 0));
+        assert!(!world.owner.has_work(), "the owner sleeps until something happens");
+    }
+    world.step();
+    assert_eq!(height(&world), 3, "nothing else is on its way");
+    // However long the others take, a block waits only so long.
+    (3..5).for_each(|number| offer(&mut world, number));
+    world.owner.gathering_since = Some(Duration::ZERO);
+    world.owner.started = Instant::now().checked_sub(BULK_WAIT).unwrap();
+    world.step();
+    assert_eq!((world.owner.core.bodies.checking(), height(&world)), (1, 4));
+    world.step();
     world.end();
 }
 
