@@ -50,8 +50,8 @@ pub(super) struct Leader {
     pub(super) since: Duration,
     /// Headers in this period.
     pub(super) brought: usize,
-    /// Waits until blocks were connected.
-    pub(super) paused: bool,
+    /// Waits until blocks were connected: height of the chain when it last grew, and when that was.
+    pub(super) paused: Option<(Height, Duration)>,
 }
 
 impl Planner {
@@ -101,13 +101,20 @@ impl Planner {
 
     /// Tells whether somebody leads us through headers.
     pub fn is_reading_headers(&self) -> bool {
-        self.leader.is_some_and(|leader| !leader.paused)
+        self.leader.is_some_and(|leader| leader.paused.is_none())
     }
 
     /// Returns the greatest height that a peer claimed and was not caught lacking.
     pub fn claimed_height(&self) -> Option<Height> {
         let trusted = self.peers.values().filter(|peer| peer.trusted_height);
         trusted.map(|peer| peer.view.start_height).max()
+    }
+
+    /// A `headers` message came; judging it may take a while, for which the peer is not blamed.
+    pub fn headers_came(&mut self, id: PeerId, now: Duration) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.answered.get_or_insert(now);
+        }
     }
 
     /// A `headers` message was judged.
@@ -138,7 +145,18 @@ impl Planner {
                 peer.best = Some(last);
             }
         }
+        let judged_for = peer.answered.take().map_or(Duration::ZERO, |at| now.saturating_sub(at));
+        if let Some(leader) = self.leader.as_mut().filter(|leader| leader.peer == id) {
+            // Verifying takes our time, not the leader's.
+            leader.since += judged_for;
+            leader.brought = leader.brought.saturating_add(outcome.held);
+        }
         let was_asked = matches!(peer.headers, HeadersState::Asked { .. });
+        if was_asked && outcome.end == HeadersEnd::NoParent {
+            // An answer begins at a block of our locator. This is the announcement of a block whose
+            // ancestors we are asking for: the answer is still to come.
+            return Ok(());
+        }
         // A reply that ends below the claimed height is cut off, whatever its length; one that tells
         // nothing new would only be repeated.
         let told_height = told.map_or(Height::GENESIS, |(_, (height, _))| height);
@@ -164,10 +182,12 @@ impl Planner {
             HeadersEnd::NoParent if !was_asked => HeadersState::Due,
             _ => later,
         };
+        if outcome.end == HeadersEnd::Refused {
+            peer.rest(now, &self.settings);
+        }
         if let Some(leader) = self.leader.as_mut().filter(|leader| leader.peer == id) {
-            leader.brought = leader.brought.saturating_add(outcome.held);
             match outcome.end {
-                HeadersEnd::Full => leader.paused = true,
+                HeadersEnd::Full => leader.paused = Some((trunk.tip().height, now)),
                 HeadersEnd::Taken if peer.more => {}
                 _ => self.leader = None,
             }
@@ -189,6 +209,7 @@ impl Planner {
     pub fn headers_missed(&mut self, id: PeerId) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.headers = HeadersState::Due;
+            peer.answered = None;
         }
     }
 

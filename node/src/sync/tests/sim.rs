@@ -12,12 +12,14 @@ use mvs_primitives::height::Height;
 
 use crate::chain::index::{BlockIndex, HeadersAfter, Limits, UndoneHeader, headers_after, locator};
 use crate::chain::intake::{HeadersStop, place, screen};
-use crate::chain::testing::{NOW, TestChain, check, params};
+use crate::chain::testing::{NOW, TestChain, WRONG_BITS, check, params};
 use crate::chain::trunk::Trunk;
 use crate::p2p::api::PeerId;
 use crate::sync::{Action, ChainNow, HeadersEnd, HeadersOutcome, PeerView, Planner, Settings};
 
 pub(super) const BLOCK_BYTES: usize = 1_000;
+/// On the way of an announcement, which nobody has to make up first.
+const ANNOUNCEMENT_DELAY: Duration = Duration::from_millis(20);
 
 /// How a peer behaves.
 #[derive(Debug, Clone)]
@@ -31,6 +33,10 @@ pub(super) struct Script {
     pub(super) per_block: Duration,
     /// Headers in a reply, by the height that we claimed.
     pub(super) like_first_node: bool,
+    /// Most headers in a reply.
+    pub(super) most_headers: usize,
+    /// Answers with headers that break a rule.
+    pub(super) breaks_rules: bool,
     /// Never answers a request for headers.
     pub(super) no_headers: bool,
     /// Never sends a block.
@@ -53,6 +59,8 @@ impl Script {
             latency: Duration::from_millis(20),
             per_block: Duration::from_micros(500),
             like_first_node: false,
+            most_headers: 2_000,
+            breaks_rules: false,
             no_headers: false,
             no_blocks: false,
             bodies_below: u32::MAX,
@@ -111,6 +119,8 @@ pub(super) struct Sim {
     pub(super) reconnected: BTreeSet<PeerId>,
     /// Blocks that each peer delivered first.
     pub(super) delivered: BTreeMap<PeerId, usize>,
+    /// Times that each peer was asked for headers.
+    pub(super) asked_headers: BTreeMap<PeerId, usize>,
     pub(super) duplicates: usize,
     pub(super) most_held: usize,
     peers: BTreeMap<PeerId, SimPeer>,
@@ -137,6 +147,7 @@ impl Sim {
             dropped: BTreeMap::new(),
             reconnected: BTreeSet::new(),
             delivered: BTreeMap::new(),
+            asked_headers: BTreeMap::new(),
             duplicates: 0,
             most_held: 0,
             peers: BTreeMap::new(),
@@ -192,9 +203,9 @@ impl Sim {
         let old = peer.script.chain.height();
         peer.script.chain = peer.script.chain.clone().grow(count, salt);
         let headers = peer.script.chain.all_above(old);
-        let (latency, chain) = (peer.script.latency, peer.script.chain.clone());
+        let chain = peer.script.chain.clone();
         self.chains.push(chain);
-        self.schedule(latency, Event::Headers(id, headers));
+        self.schedule(ANNOUNCEMENT_DELAY, Event::Headers(id, headers));
     }
 
     /// Runs until a condition holds. Panics after so much virtual time.
@@ -344,6 +355,7 @@ impl Sim {
         match action {
             Action::AskHeaders { peer, from, peer_height } => {
                 let hashes = locator(&self.index, &self.trunk, &from, peer_height).unwrap();
+                *self.asked_headers.entry(peer).or_default() += 1;
                 let Some(sim) = self.peers.get(&peer) else { return };
                 let script = &sim.script;
                 if script.no_headers || self.now < script.deaf_until {
@@ -353,10 +365,13 @@ impl Sim {
                 let most = match script.like_first_node {
                     true if behind > 2_000 => 500,
                     true => 10,
-                    false => 2_000,
+                    false => script.most_headers,
                 };
                 let answer = headers_after(&script.chain, &hashes, &BlockHash::ZERO, most).unwrap();
-                if let HeadersAfter::Headers(headers) = answer {
+                if let HeadersAfter::Headers(mut headers) = answer {
+                    if script.breaks_rules {
+                        headers.iter_mut().for_each(|header| header.bits = WRONG_BITS);
+                    }
                     self.schedule(script.latency, Event::Headers(peer, headers));
                 }
             }
