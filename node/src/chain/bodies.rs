@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mvs_consensus::block::CheckedBlock;
+use mvs_primitives::encode::Encode as _;
 use mvs_primitives::hash::BlockHash;
 
 use crate::p2p::api::PeerId;
@@ -19,7 +20,7 @@ pub enum Body {
         /// Its length on the wire.
         bytes: usize,
     },
-    /// Its bytes: it was connected before, or there was no room for more.
+    /// Its bytes: it was connected before, or decoded it took too much room.
     Raw(Bytes),
 }
 
@@ -39,6 +40,7 @@ pub struct Bodies {
     /// Being checked: from whom.
     checking: HashMap<BlockHash, Option<PeerId>>,
     wire_bytes: usize,
+    memory_bytes: usize,
 }
 
 impl Bodies {
@@ -61,6 +63,7 @@ impl Bodies {
     pub fn insert(&mut self, hash: BlockHash, body: Body, from: Option<PeerId>) {
         self.remove(&hash);
         self.wire_bytes = self.wire_bytes.saturating_add(wire_bytes(&body));
+        self.memory_bytes = self.memory_bytes.saturating_add(memory_bytes(&body));
         self.held.insert(hash, Held { body, from });
     }
 
@@ -88,6 +91,7 @@ impl Bodies {
     pub fn remove(&mut self, hash: &BlockHash) -> Option<Body> {
         let held = self.held.remove(hash)?;
         self.wire_bytes = self.wire_bytes.saturating_sub(wire_bytes(&held.body));
+        self.memory_bytes = self.memory_bytes.saturating_sub(memory_bytes(&held.body));
         Some(held.body)
     }
 
@@ -120,9 +124,30 @@ impl Bodies {
         self.wire_bytes
     }
 
-    /// Estimates the memory that a checked block of so many bytes takes.
-    pub const fn memory_of(bytes: usize) -> usize {
-        bytes.saturating_mul(DECODED_FACTOR)
+    /// Estimates the memory that they take.
+    pub const fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Returns which are held.
+    pub fn hashes(&self) -> impl Iterator<Item = &BlockHash> {
+        self.held.keys()
+    }
+
+    /// Keeps a block as its bytes from now on: it is checked again when it is connected.
+    pub fn pack(&mut self, hash: &BlockHash) {
+        let Some(Held { body: Body::Checked { block, .. }, from }) = self.held.get(hash) else {
+            return;
+        };
+        let (bytes, from) = (Bytes::from(block.block().to_bytes()), *from);
+        self.insert(*hash, Body::Raw(bytes), from);
+    }
+}
+
+fn memory_bytes(body: &Body) -> usize {
+    match body {
+        Body::Checked { bytes, .. } => bytes.saturating_mul(DECODED_FACTOR),
+        Body::Raw(bytes) => bytes.len(),
     }
 }
 

@@ -13,7 +13,10 @@ mod jobs;
 mod mining;
 mod peers;
 mod progress;
+mod relay;
 mod requests;
+mod room;
+mod saved_pool;
 mod serve;
 mod transactions;
 mod tx_queue;
@@ -36,6 +39,7 @@ use self::blocks::WaitingBlock;
 use self::jobs::JobResult;
 use self::peers::PeerState;
 use self::requests::TxRequests;
+use self::saved_pool::SavedPool;
 use self::serve::Server;
 use self::tx_queue::TxQueue;
 use super::command::{
@@ -48,6 +52,7 @@ use crate::mempool::{Mempool, MempoolConfig, OrphanConfig, Orphans};
 use crate::mining::{Solution, TemplateConfig, Templates};
 use crate::p2p::api::PeerId;
 use crate::p2p::network::Network;
+use crate::p2p::session::Random;
 use crate::sync::{Planner, Settings};
 
 /// Commands that are handled before the chain is looked at again.
@@ -127,8 +132,12 @@ pub struct Owner {
     tx_requests: TxRequests,
     disk_full_since: Option<Duration>,
     last_upkeep: Duration,
+    last_room: Duration,
     last_status: Option<Duration>,
     announcements: Announcements,
+    random: Random,
+    /// What is left of the saved pool.
+    saved_pool: SavedPool,
 }
 
 impl Owner {
@@ -174,8 +183,14 @@ impl Owner {
             tx_requests: TxRequests::default(),
             disk_full_since: None,
             last_upkeep: Duration::ZERO,
+            last_room: Duration::ZERO,
             last_status: None,
             announcements: Announcements::default(),
+            random: Random::from_os().unwrap_or_else(|error| {
+                tracing::warn!(target: "chain", %error, "transactions are told at times that can be foreseen");
+                Random::from_key((0, 0))
+            }),
+            saved_pool: SavedPool::default(),
         };
         let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
         (owner, handle)
@@ -222,9 +237,12 @@ impl Owner {
             }
             self.take_results()?;
             self.advance()?;
+            self.make_room_for_bodies();
             self.poll_planner()?;
+            self.load_more_of_pool()?;
             self.ask_transactions();
             self.announce();
+            self.tell_transactions();
             self.upkeep()?;
         }
         Ok(())
@@ -238,7 +256,7 @@ impl Owner {
     }
 
     fn has_work(&self) -> bool {
-        self.core.is_dirty() && self.disk_full_since.is_none()
+        self.core.is_dirty() && self.disk_full_since.is_none() || !self.saved_pool.is_empty()
     }
 
     /// Time since the start.
