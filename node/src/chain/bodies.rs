@@ -41,6 +41,22 @@ pub struct Bodies {
     checking: HashMap<BlockHash, Option<PeerId>>,
     wire_bytes: usize,
     memory_bytes: usize,
+    losses: Losses,
+}
+
+/// Changes whenever a block is not there any more that was held or being checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses {
+    count: u64,
+    /// The block whose check has ended, unless it was added: then nothing was lost.
+    ended: Option<BlockHash>,
+}
+
+impl Losses {
+    /// Notes that a block was let go.
+    pub(crate) const fn note(&mut self) {
+        self.count = self.count.saturating_add(1);
+    }
 }
 
 impl Bodies {
@@ -51,7 +67,16 @@ impl Bodies {
 
     /// Notes that the check has ended. Tells whether it was still wanted, and who sent the block.
     pub fn end_check(&mut self, hash: &BlockHash) -> Option<Option<PeerId>> {
-        self.checking.remove(hash)
+        let from = self.checking.remove(hash)?;
+        if self.losses.ended.replace(*hash).is_some() {
+            self.losses.note();
+        }
+        Some(from)
+    }
+
+    /// Returns what tells whether a block was lost since another look.
+    pub const fn losses(&self) -> Losses {
+        self.losses
     }
 
     /// Returns how many are being checked.
@@ -61,7 +86,10 @@ impl Bodies {
 
     /// Adds a block.
     pub fn insert(&mut self, hash: BlockHash, body: Body, from: Option<PeerId>) {
-        self.remove(&hash);
+        if self.losses.ended == Some(hash) {
+            self.losses.ended = None;
+        }
+        self.take(&hash);
         self.wire_bytes = self.wire_bytes.saturating_add(wire_bytes(&body));
         self.memory_bytes = self.memory_bytes.saturating_add(memory_bytes(&body));
         self.held.insert(hash, Held { body, from });
@@ -89,6 +117,12 @@ impl Bodies {
 
     /// Takes a block out.
     pub fn remove(&mut self, hash: &BlockHash) -> Option<Body> {
+        let body = self.take(hash)?;
+        self.losses.note();
+        Some(body)
+    }
+
+    fn take(&mut self, hash: &BlockHash) -> Option<Body> {
         let held = self.held.remove(hash)?;
         self.wire_bytes = self.wire_bytes.saturating_sub(wire_bytes(&held.body));
         self.memory_bytes = self.memory_bytes.saturating_sub(memory_bytes(&held.body));
@@ -98,7 +132,9 @@ impl Bodies {
     /// Lets go of a block in whatever state it is.
     pub fn forget(&mut self, hash: &BlockHash) {
         self.remove(hash);
-        self.checking.remove(hash);
+        if self.checking.remove(hash).is_some() {
+            self.losses.note();
+        }
     }
 
     /// Keeps only blocks that somebody still wants.

@@ -10,6 +10,7 @@ use mvs_primitives::height::Height;
 
 use super::peer::{HeadersState, Peer, SMALL_REPLY};
 use super::{Action, HeadersEnd, HeadersOutcome, PeerView, Settings};
+use crate::chain::bodies::Losses;
 use crate::chain::index::{BlockIndex, Standing};
 use crate::chain::trunk::Trunk;
 use crate::p2p::api::PeerId;
@@ -25,6 +26,16 @@ pub struct ChainNow<'a, T, H> {
     pub has_body: H,
     /// Bytes of the bodies that are held.
     pub held_bytes: usize,
+    /// Changes when a body is not held any more.
+    pub losses: Losses,
+}
+
+/// A block up to which, from the fork on, every body of its branch was held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Floor {
+    pub(super) height: Height,
+    pub(super) hash: BlockHash,
+    pub(super) losses: Losses,
 }
 
 /// Bytes of a block before any was seen.
@@ -40,6 +51,8 @@ pub struct Planner {
     pub(super) leader: Option<Leader>,
     pub(super) last_reconnect: Option<Duration>,
     pub(super) average_bytes: usize,
+    /// Spares a walk over all the blocks of a deep reorganisation for each that comes.
+    pub(super) floor: Option<Floor>,
 }
 
 /// The peer that tells headers.
@@ -64,6 +77,7 @@ impl Planner {
             leader: None,
             last_reconnect: None,
             average_bytes: GUESSED_BLOCK_BYTES,
+            floor: None,
         }
     }
 
@@ -134,7 +148,9 @@ impl Planner {
             None => None,
         };
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
-        let mut progress = outcome.held > 0;
+        // What found no room is gone already: to ask for what follows would bring it again.
+        let was_kept = outcome.held > 0 && told.is_some();
+        let mut progress = was_kept;
         if let Some((last, (_, work))) = told {
             let old = match peer.best {
                 Some(old) => place_of(index, trunk, &old)?.map(|(_, work)| work),
@@ -172,7 +188,7 @@ impl Planner {
         } else if was_asked {
             peer.small_replies = 0;
         }
-        if outcome.held > 0 {
+        if was_kept {
             peer.header_stalls = 0;
         }
         let later = HeadersState::Idle { until: now + self.settings.refresh };

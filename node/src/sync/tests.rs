@@ -206,6 +206,20 @@ fn a_long_reorganisation() {
 }
 
 #[test]
+fn a_deep_reorganisation_does_not_look_at_every_block_again_for_each_that_comes() {
+    let genesis = Sim::genesis();
+    let old = genesis.clone().grow(5_000, 2);
+    let new = genesis.clone().grow(5_300, 3);
+    let mut sim = Sim::new(&old);
+    // One that has nothing for us is always free for more.
+    sim.connect(Script::honest(&old));
+    sim.connect(Script::honest(&new));
+    let tip = new.tip().hash;
+    sim.run_until(2 * MINUTE, |sim| sim.trunk.tip().hash == tip);
+    assert!(sim.looks.get() < 5_300 * 250, "{} looks", sim.looks.get());
+}
+
+#[test]
 fn it_resumes_with_other_peers() {
     let genesis = Sim::genesis();
     let chain = genesis.clone().grow(3_000, 1);
@@ -293,6 +307,20 @@ fn a_leader_that_waits_for_ever_makes_way() {
     sim.run_for(Duration::from_secs(5));
     sim.connect(Script::honest(&good));
     sim.run_until(MINUTE, reaches(600));
+}
+
+#[test]
+fn headers_that_find_no_room_are_not_asked_for_again_and_again() {
+    let trunk = Sim::genesis().grow(100, 1);
+    let branch = trunk.cut(50).grow(40, 2);
+    let mut sim = Sim::new(&trunk);
+    let limits = crate::chain::index::Limits { free_headers: 20, ..Default::default() };
+    sim.index = crate::chain::index::BlockIndex::new(limits);
+    sim.index.set_source(Some(7));
+    let peer = sim.connect(Script { claims: Some(1_000), ..Script::honest(&branch) });
+    sim.run_for(MINUTE);
+    assert!(sim.index.is_empty());
+    assert!(sim.asked_headers[&peer] <= 5, "{:?}", sim.asked_headers);
 }
 
 #[test]

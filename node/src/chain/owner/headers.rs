@@ -111,10 +111,12 @@ impl Owner {
 
     /// Goes on with what a peer sent in the meantime.
     fn next_headers(&mut self, peer: PeerId) -> Result<(), ChainError> {
+        let now = self.now();
         let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
         state.is_verifying = false;
         let (next, was_dropped) = state.headers.take();
         if let Some(headers) = next {
+            self.planner.headers_came(peer, now);
             self.start_headers(HeaderSource::Peer(peer), headers)?;
         }
         if was_dropped {

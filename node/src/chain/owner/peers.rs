@@ -208,6 +208,7 @@ impl Owner {
                 trunk: self.core.trunk(),
                 has_body: |hash: &BlockHash| bodies.has(hash),
                 held_bytes: bodies.wire_bytes(),
+                losses: bodies.losses(),
             };
             self.planner.poll(&chain, now)?
         };

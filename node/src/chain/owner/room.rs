@@ -20,8 +20,8 @@ const MOST_BYTES: usize = 128 << 20;
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Owner {
-    /// Lets blocks go until they take less than the limit: those of the branch that cost its makers
-    /// least first. What the heaviest branch has is kept.
+    /// Keeps blocks as bytes, and if that is not enough lets them go until they take less than the limit:
+    /// those of the branch that cost its makers least first. What the heaviest branch has is kept.
     pub(super) fn make_room_for_bodies(&mut self) {
         let now = self.now();
         if now.saturating_sub(self.last_room) >= PAUSE {
@@ -41,11 +41,20 @@ impl Owner {
                 path.map(|(_, known)| known.hash()).collect()
             });
         let kept: HashSet<&BlockHash> = on_best.iter().collect();
+        // As bytes they take less, and are checked again when their time comes: the highest at last.
+        let others = self.core.bodies.hashes().filter(|hash| !kept.contains(hash));
+        let others: Vec<BlockHash> = others.copied().collect();
+        for hash in others.iter().chain(on_best.iter().rev()) {
+            if self.core.bodies.memory_bytes() <= most {
+                return;
+            }
+            self.core.bodies.pack(hash);
+        }
         let index = &self.core.index;
         let worth = |hash: &BlockHash| index.end_of(hash).map_or(Work::ZERO, |(_, worth)| worth);
-        let others = self.core.bodies.hashes().filter(|hash| !kept.contains(hash));
         let mut others: Vec<(Work, Reverse<Work>, BlockHash)> = others
-            .map(|hash| (worth(hash), Reverse(index.work(hash).unwrap_or(Work::ZERO)), *hash))
+            .into_iter()
+            .map(|hash| (worth(&hash), Reverse(index.work(&hash).unwrap_or(Work::ZERO)), hash))
             .collect();
         others.sort_unstable();
         let mut gone = Vec::new();
@@ -61,13 +70,6 @@ impl Owner {
         if !gone.is_empty() {
             tracing::debug!(target: "chain", count = gone.len(), "blocks of side branches let go");
             self.planner.forget_blocks(&gone);
-        }
-        // The highest are connected last.
-        for hash in on_best.iter().rev() {
-            if self.core.bodies.memory_bytes() <= most {
-                break;
-            }
-            self.core.bodies.pack(hash);
         }
     }
 }

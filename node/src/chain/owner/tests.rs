@@ -257,15 +257,19 @@ fn blocks_of_the_heaviest_branch_stay_and_others_give_way() {
     let (wire, memory) =
         (world.owner.core.bodies.wire_bytes(), world.owner.core.bodies.memory_bytes());
     assert_eq!(memory, wire * 4);
-    // A body of a branch that nobody knows goes first.
+    // Half of them as bytes is enough.
+    world.owner.keep_bodies_below(memory / 2);
+    let bodies = &world.owner.core.bodies;
+    assert!(bodies.memory_bytes() <= memory / 2 && bodies.memory_bytes() > wire);
+    // Only then the body of a branch that nobody knows goes.
     let stray = mvs_primitives::hash::BlockHash::from_bytes([9; 32]);
     let body = crate::chain::bodies::Body::Raw(vec![0; 100].into());
     world.owner.core.bodies.insert(stray, body, None);
-    world.owner.keep_bodies_below(memory);
-    assert!(!world.owner.core.bodies.has(&stray));
-    assert_eq!(world.owner.core.bodies.memory_bytes(), memory);
-    // The others become bytes, and still connect.
+    world.owner.keep_bodies_below(wire + 100);
+    assert!(world.owner.core.bodies.has(&stray));
     world.owner.keep_bodies_below(0);
+    assert!(!world.owner.core.bodies.has(&stray));
+    // The others stay as bytes, and connect.
     assert_eq!((world.owner.core.bodies.len(), world.owner.core.bodies.memory_bytes()), (39, wire));
     let first = world.block(0);
     world.owner.on_block(peer, first, Charge::none()).unwrap();

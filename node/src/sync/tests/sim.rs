@@ -1,5 +1,6 @@
 //! A network of scripted peers in virtual time.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 use mvs_primitives::height::Height;
 
+use crate::chain::bodies::Losses;
 use crate::chain::index::{BlockIndex, HeadersAfter, Limits, UndoneHeader, headers_after, locator};
 use crate::chain::intake::{HeadersStop, place, screen};
 use crate::chain::testing::{NOW, TestChain, WRONG_BITS, check, params};
@@ -121,6 +123,9 @@ pub(super) struct Sim {
     pub(super) delivered: BTreeMap<PeerId, usize>,
     /// Times that each peer was asked for headers.
     pub(super) asked_headers: BTreeMap<PeerId, usize>,
+    /// Times that the planner asked whether a body is held.
+    pub(super) looks: Cell<usize>,
+    losses: Losses,
     pub(super) duplicates: usize,
     pub(super) most_held: usize,
     peers: BTreeMap<PeerId, SimPeer>,
@@ -148,6 +153,8 @@ impl Sim {
             reconnected: BTreeSet::new(),
             delivered: BTreeMap::new(),
             asked_headers: BTreeMap::new(),
+            looks: Cell::new(0),
+            losses: Losses::default(),
             duplicates: 0,
             most_held: 0,
             peers: BTreeMap::new(),
@@ -324,6 +331,7 @@ impl Sim {
                 self.trunk.truncate(path.fork.value());
                 for header in headers {
                     self.bodies.remove(&header.hash());
+                    self.losses.note();
                     self.trunk.push(header);
                 }
                 self.index.follow(&self.trunk, path.fork, undone, &path, top).unwrap();
@@ -337,12 +345,16 @@ impl Sim {
     }
 
     pub(super) fn poll(&mut self) {
-        let bodies = &self.bodies;
+        let (bodies, looks) = (&self.bodies, &self.looks);
         let chain = ChainNow {
             index: &self.index,
             trunk: &self.trunk,
-            has_body: |hash: &BlockHash| bodies.contains(hash),
+            has_body: |hash: &BlockHash| {
+                looks.set(looks.get() + 1);
+                bodies.contains(hash)
+            },
             held_bytes: bodies.len() * BLOCK_BYTES,
+            losses: self.losses,
         };
         let actions = self.planner.poll(&chain, self.now).unwrap();
         self.planner.assert_consistent();
