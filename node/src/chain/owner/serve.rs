@@ -83,8 +83,9 @@ impl Server {
         self.requests.peer_gone(peer);
     }
 
-    /// Waits for the end of the thread, which the stop token brings.
+    /// Ends the thread and waits for it.
     pub(super) fn join(self) {
+        self.requests.close();
         if let Some(thread) = self.thread {
             // It only reads; a panic was printed when it happened.
             let _ = thread.join();
@@ -101,7 +102,7 @@ struct Worker {
 
 impl Worker {
     fn run(&self) {
-        while !self.stop.is_set() {
+        while !self.stop.is_set() && !self.requests.is_closed() {
             let Some(request) = self.requests.take(PAUSE) else { continue };
             if let Err(error) = self.answer(&request) {
                 // Ours, not the peer's. The owner meets the same disk and decides.

@@ -305,3 +305,13 @@ fn the_saved_pool_returns_in_parts_and_is_not_lost_before() {
     assert!(path.exists());
     world.end();
 }
+
+#[test]
+fn the_owner_ends_although_nobody_told_it_to_stop() {
+    let world = World::new("fault");
+    // As after a fault: the token is set when all is closed.
+    assert!(!world.stop.is_set());
+    drop(world.gate);
+    world.owner.close().unwrap();
+    let _ = std::fs::remove_dir_all(&world.folder);
+}

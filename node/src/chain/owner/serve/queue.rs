@@ -28,6 +28,7 @@ pub(super) struct Lines {
     lines: BTreeMap<PeerId, VecDeque<Request>>,
     /// Whose turn it was last.
     last: Option<PeerId>,
+    is_closed: bool,
 }
 
 impl Queue {
@@ -38,11 +39,24 @@ impl Queue {
         was_dropped
     }
 
-    /// Takes the next question, waiting for one at most so long.
+    /// Takes the next question, waiting for one at most so long. None is left when it is closed.
     pub(super) fn take(&self, patience: Duration) -> Option<Request> {
-        let lines = self.lock();
-        let waited = self.filled.wait_timeout_while(lines, patience, |lines| lines.is_empty());
+        let nothing = |lines: &mut Lines| lines.lines.is_empty() && !lines.is_closed;
+        let waited = self.filled.wait_timeout_while(self.lock(), patience, nothing);
         waited.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+
+    /// Nobody asks any more.
+    pub(super) fn close(&self) {
+        let mut lines = self.lock();
+        lines.lines.clear();
+        lines.is_closed = true;
+        self.filled.notify_all();
+    }
+
+    /// Tells whether nobody asks any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().is_closed
     }
 
     /// A peer left: nobody waits for the answers.
@@ -71,10 +85,6 @@ impl Lines {
         }
         line.push_back(request);
         is_full
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lines.is_empty()
     }
 
     fn take(&mut self) -> Option<Request> {
@@ -150,5 +160,17 @@ mod tests {
         queue.push(headers(2));
         queue.peer_gone(PeerId::new(1));
         assert_eq!(turns(&queue, 9), [2]);
+    }
+
+    #[test]
+    fn whoever_waits_is_told_of_the_end() {
+        let queue = std::sync::Arc::new(Queue::default());
+        let waiting = std::sync::Arc::clone(&queue);
+        let waits = std::thread::spawn(move || waiting.take(Duration::from_secs(3_600)).is_none());
+        queue.push(headers(1));
+        queue.close();
+        // It got the question or the end.
+        waits.join().unwrap();
+        assert!(queue.is_closed() && queue.take(Duration::from_secs(3_600)).is_none());
     }
 }
