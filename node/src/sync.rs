@@ -39,7 +39,8 @@ pub struct Settings {
     pub peer_blocks: usize,
     /// About how many bytes of blocks are asked of one peer at a time.
     pub peer_bytes: usize,
-    /// About how many bytes of blocks may wait to be connected, those asked for included.
+    /// About how many bytes of blocks may wait to be connected, those asked for included. Decoded, a
+    /// block takes about four times as much.
     pub body_bytes: usize,
     /// After this time the block that holds up the others is asked of a second peer.
     pub stall_after: Duration,
@@ -51,10 +52,16 @@ pub struct Settings {
     pub headers_retry: Duration,
     /// After this time a peer that promised headers is passed over.
     pub headers_timeout: Duration,
-    /// A leader must bring at least [`Settings::leader_headers`] in this time, or another one leads.
+    /// A leader must bring at least [`Settings::leader_headers`] in this time, or another one leads
+    /// that may be faster. The time that we take to judge what it brought is not counted.
     pub leader_period: Duration,
     /// See [`Settings::leader_period`].
     pub leader_headers: usize,
+    /// A leader that was too slow, did not answer or was refused does not lead again before this time,
+    /// which doubles each time, up to 16 fold.
+    pub leader_pause: Duration,
+    /// A leader that waits for blocks to be connected gives up its place when none is for so long.
+    pub leader_wait: Duration,
     /// Each peer is asked for news after this time, in case an announcement got lost (the first node
     /// does the same every 100 s).
     pub refresh: Duration,
@@ -68,14 +75,16 @@ impl Default for Settings {
             window: 1_024,
             peer_blocks: 128,
             peer_bytes: 4 << 20,
-            body_bytes: 48 << 20,
+            body_bytes: 24 << 20,
             stall_after: Duration::from_secs(2),
             block_timeout: Duration::from_secs(20),
             lone_block_timeout: Duration::from_secs(60),
             headers_retry: Duration::from_secs(3),
             headers_timeout: Duration::from_secs(8),
-            leader_period: Duration::from_secs(30),
-            leader_headers: 300,
+            leader_period: Duration::from_secs(10),
+            leader_headers: 2_000,
+            leader_pause: Duration::from_secs(30),
+            leader_wait: Duration::from_secs(60),
             refresh: Duration::from_secs(100),
             reconnect_pause: Duration::from_secs(60),
         }

@@ -232,3 +232,53 @@ fn all_of_a_large_pool_is_asked_for() {
         asked.len() == 1_500
     });
 }
+
+/// Asks for one block; `None` when the connection was closed instead.
+fn ask_for(peer: &mut Stranger, block: &[u8]) -> Option<()> {
+    let hash = feed(block).hash();
+    peer.send(&Message::GetData(vec![Inventory::Block(hash)]));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        match peer.next_or_end() {
+            Ok(Some(Message::Block(block))) if block.hash() == hash => return Some(()),
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+    }
+    panic!("neither a block nor an end")
+}
+
+#[test]
+fn history_is_told_one_by_one_until_the_upload_budget_is_used_up() {
+    let blocks = history(7).extend(300);
+    let budget = 40_000;
+    let node = Node::with_blocks_and("upload", &blocks, |config| {
+        config.max_upload_bytes_per_day = Some(budget);
+    });
+    let mut peer = Stranger::connect(node.address(), 300);
+    let mut told = 0;
+    for block in &blocks[..150] {
+        if ask_for(&mut peer, block).is_none() {
+            break;
+        }
+        told += block.len();
+    }
+    let sent: usize = blocks[..150].iter().map(Vec::len).sum();
+    assert!(told > 20_000 && told < sent && told < 100_000, "{told} of {sent} bytes");
+    assert!(node.network.is_upload_used_up());
+    // New blocks and headers are told all the same.
+    let mut peer = Stranger::connect(node.address(), 300);
+    for block in &blocks[290..] {
+        ask_for(&mut peer, block).unwrap();
+    }
+    let version = mvs_node::p2p::message::PROTOCOL_VERSION;
+    let hashes = vec![feed(&blocks[0]).hash(), feed_genesis()];
+    let stop = mvs_primitives::hash::BlockHash::ZERO;
+    peer.send(&Message::GetHeaders(mvs_node::p2p::message::Locator { version, hashes, stop }));
+    peer.find("headers", |message| matches!(message, Message::Headers(_)).then_some(()));
+    assert!(ask_for(&mut peer, &blocks[0]).is_none());
+}
+
+fn feed_genesis() -> mvs_primitives::hash::BlockHash {
+    mvs_consensus::params::Params::devnet().genesis.header.hash()
+}

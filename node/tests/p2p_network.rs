@@ -368,6 +368,49 @@ fn addresses_travel_are_dialled_and_survive_a_restart() {
 }
 
 #[test]
+fn addresses_are_tried_beside_the_peers_that_are_kept() {
+    run(async {
+        let mut told = [Node::start(config()), Node::start(config()), Node::start(config())];
+        let place = TcpListener::bind(any_port()).await.unwrap();
+        let mut a = Node::start(NetworkConfig {
+            listen: Vec::new(),
+            add_peers: vec![place.local_addr().unwrap()],
+            max_outbound: 1,
+            feeler_every: Duration::from_millis(100),
+            ..config()
+        });
+        let mut teller = Peer::over(place.accept().await.unwrap().0);
+        teller.shake_hands().await;
+        teller.next_of(Command::GETADDR).await;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let address = |node: &Node| NetAddress {
+            seen_unix_secs: now.as_secs() as u32,
+            services: Services::NETWORK,
+            address: node.address,
+        };
+        teller.send(&Message::Addr(told.iter().map(address).collect())).await;
+        for node in &mut told {
+            assert_eq!(node.connected().await.direction, Direction::Inbound);
+        }
+        // One of them stays.
+        let (mut came, mut went) = (Vec::new(), Vec::new());
+        while came.len() < 4 || went.len() < 2 {
+            match a.event().await {
+                NetworkEvent::Connected(facts) => came.push(facts.direction),
+                NetworkEvent::Disconnected { reason, .. } => went.push(reason.code()),
+                NetworkEvent::Message { .. } => {}
+            }
+        }
+        assert_eq!(went, ["p2p.close.requested"; 2]);
+        assert_eq!(a.network.peer_count(), 2);
+        a.network.stop().await;
+        for node in told {
+            node.network.stop().await;
+        }
+    });
+}
+
+#[test]
 fn ipv6_and_ipv4_share_a_port() {
     run(async {
         let Ok(v6) = std::net::TcpListener::bind("[::1]:0") else {
@@ -517,25 +560,21 @@ fn a_slow_reader_holds_little_and_others_go_on() {
 }
 
 #[test]
-fn an_upload_budget_sends_those_away_who_want_the_history() {
+fn an_upload_budget_counts_what_is_sent() {
     run(async {
         let limited = NetworkConfig { max_upload_bytes_per_day: Some(1_000_000), ..config() };
-        let (a, _, mut b, a_at_b) = pair(limited, config()).await;
+        let (a, b_at_a, mut b, a_at_b) = pair(limited, config()).await;
         let (network, serving) = serve(a, 300_000);
-        b.network.try_send(a_at_b, &Message::GetData(inventory(100))).unwrap();
-        let mut blocks = 0;
-        loop {
-            match b.event().await {
-                NetworkEvent::Message { message: PeerMessage::Block(_), .. } => blocks += 1,
-                NetworkEvent::Disconnected { .. } => break,
-                other => panic!("{other:?}"),
-            }
+        for _ in 0..3 {
+            b.network.try_send(a_at_b, &Message::GetData(inventory(1))).unwrap();
+            assert!(matches!(b.message().await.1, PeerMessage::Block(_)));
+            assert!(!network.is_upload_used_up());
         }
-        assert!((3..=20).contains(&blocks), "{blocks}");
-        // A single block is still served.
-        let facts = b.connected().await;
-        b.network.try_send(facts.id, &Message::GetData(inventory(1))).unwrap();
+        b.network.try_send(a_at_b, &Message::GetData(inventory(1))).unwrap();
         assert!(matches!(b.message().await.1, PeerMessage::Block(_)));
+        until("a used-up budget", || network.is_upload_used_up().then_some(())).await;
+        network.close_for_upload(b_at_a);
+        assert!(matches!(b.event().await, NetworkEvent::Disconnected { .. }));
         network.stop().await;
         serving.await.unwrap();
         b.network.stop().await;

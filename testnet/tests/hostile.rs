@@ -1,7 +1,8 @@
 //! Peers that mean harm. They come from `::1`; the honest ones from `127.0.0.1`.
 //!
-//! In each scenario the node follows honest blocks during and after the attack, keeps its honest peers,
-//! takes a new one, and uses at most 256 MiB more memory than before.
+//! In each scenario the node follows honest blocks during and after the attack, those that it was connected
+//! for and those that a miner brings to it, and passes them on; so with honest transactions. It keeps its
+//! honest peers, takes a new one, and uses at most 256 MiB more memory than before.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -13,14 +14,16 @@ use mvs_pow::CacheSet;
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::{Decode, Encode};
 use mvs_primitives::height::Height;
+use mvs_primitives::input::OutPoint;
 use testkit::build::BlockDraft;
-use testkit::build::person::MINER;
+use testkit::build::person::{ALICE, MINER};
+use testkit::build::tx::TxDraft;
 use testkit::chain::{FAR_FUTURE, MemoryChain};
 use testkit::history::Rng;
 use testnet::make_chain::empty_branch;
 use testnet::node::{Network, Node, Setup, loudly, program_or_skip};
 use testnet::peer::{Introduction, PATIENCE, Peer};
-use testnet::scenario::{SYNC_LIMIT, alone, honest};
+use testnet::scenario::{SYNC_LIMIT, alone, honest, offer};
 use testnet::scripted::{FirstNode, Habits};
 use testnet::served::Served;
 use testnet::usage::{disk_bytes, forget_peak};
@@ -56,8 +59,10 @@ struct Siege {
     friend: FirstNode,
     /// This one connects to the node.
     guest: Peer,
-    /// Height that the friend has told of.
+    /// Height of the honest chain.
     told: usize,
+    /// Transactions that the guest has sent.
+    paid: usize,
     name: &'static str,
     resident: u64,
 }
@@ -72,9 +77,11 @@ impl Siege {
         node.wait_for_tip(&wire::display(&friend.tip().1), SYNC_LIMIT).unwrap();
         let guest = honest(&node, MAGIC).unwrap();
         node.wait_for_peers(2, PATIENCE).unwrap();
+        node.wait_for("the node to have caught up", PATIENCE, |status| status.phase == "synced")
+            .unwrap();
         let resident = node.memory().unwrap().resident;
         forget_peak(node.pid().unwrap()).unwrap();
-        Some(Self { node, friend, guest, told: BEFORE, name, resident })
+        Some(Self { node, friend, guest, told: BEFORE, paid: 0, name, resident })
     }
 
     /// Connects as an enemy.
@@ -91,11 +98,37 @@ impl Siege {
         Wire::dial(self.node.address_v6(), MAGIC, PATIENCE)
     }
 
-    /// The friend has a new block, and the node follows.
+    /// Somebody has a new block, and the node and the friend follow; so with a transaction.
     fn an_honest_block_arrives(&mut self) {
-        self.friend.mine(&BLOCKS[self.told..=self.told]).unwrap();
+        let block = &BLOCKS[self.told];
         self.told += 1;
-        self.node.wait_for_tip(&wire::display(&self.friend.tip().1), FOLLOW_LIMIT).unwrap();
+        let hash = wire::block_hash(block);
+        if self.told.is_multiple_of(2) {
+            self.friend.mine(&[block]).unwrap();
+        } else {
+            offer(&mut self.guest, &[block], FOLLOW_LIMIT)
+                .unwrap_or_else(|error| panic!("{}: a miner's block: {error:#}", self.name));
+        }
+        self.node.wait_for_tip(&wire::display(&hash), FOLLOW_LIMIT).unwrap();
+        self.friend
+            .wait_for_tip(&hash, FOLLOW_LIMIT)
+            .unwrap_or_else(|error| panic!("{}: passing on a block: {error:#}", self.name));
+        self.an_honest_transaction_passes();
+    }
+
+    /// The guest pays, and the friend hears of it.
+    fn an_honest_transaction_passes(&mut self) {
+        self.paid += 1;
+        let reward = CHAIN.blocks()[self.paid].block().block().transactions[0].clone();
+        let payment = TxDraft::new(1)
+            .spend(OutPoint::new(reward.txid(), 0))
+            .pay(ALICE.units(1_000_000))
+            .rest(MINER)
+            .sign(&|_| Some(reward.outputs[0].clone()));
+        self.guest.send("tx", &payment.to_bytes()).unwrap();
+        self.friend
+            .wait_for_transaction(payment.txid().as_bytes(), FOLLOW_LIMIT)
+            .unwrap_or_else(|error| panic!("{}: passing on a payment: {error:#}", self.name));
     }
 
     /// What must hold after every attack.
@@ -498,13 +531,13 @@ fn transactions_without_end() {
             // A part spends what is not there; the rest is a coinbase, which nobody may send.
             if time % 2 == 0 {
                 let input = &mut transaction.inputs[0];
-                input.previous = mvs_primitives::input::OutPoint::new(coinbase.txid(), time as u32);
+                input.previous = OutPoint::new(coinbase.txid(), time as u32);
             }
             ("tx", transaction.to_bytes())
         });
         siege.an_honest_block_arrives();
     }
-    assert_eq!(siege.node.status().unwrap().mempool, 0);
+    assert_eq!(siege.node.status().unwrap().mempool, siege.paid);
     siege.stands();
 }
 

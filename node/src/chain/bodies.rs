@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mvs_consensus::block::CheckedBlock;
+use mvs_primitives::encode::Encode as _;
 use mvs_primitives::hash::BlockHash;
 
 use crate::p2p::api::PeerId;
@@ -19,7 +20,7 @@ pub enum Body {
         /// Its length on the wire.
         bytes: usize,
     },
-    /// Its bytes: it was connected before, or there was no room for more.
+    /// Its bytes: it was connected before, or decoded it took too much room.
     Raw(Bytes),
 }
 
@@ -39,6 +40,23 @@ pub struct Bodies {
     /// Being checked: from whom.
     checking: HashMap<BlockHash, Option<PeerId>>,
     wire_bytes: usize,
+    memory_bytes: usize,
+    losses: Losses,
+}
+
+/// Changes whenever a block is not there any more that was held or being checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses {
+    count: u64,
+    /// The block whose check has ended, unless it was added: then nothing was lost.
+    ended: Option<BlockHash>,
+}
+
+impl Losses {
+    /// Notes that a block was let go.
+    pub(crate) const fn note(&mut self) {
+        self.count = self.count.saturating_add(1);
+    }
 }
 
 impl Bodies {
@@ -49,7 +67,16 @@ impl Bodies {
 
     /// Notes that the check has ended. Tells whether it was still wanted, and who sent the block.
     pub fn end_check(&mut self, hash: &BlockHash) -> Option<Option<PeerId>> {
-        self.checking.remove(hash)
+        let from = self.checking.remove(hash)?;
+        if self.losses.ended.replace(*hash).is_some() {
+            self.losses.note();
+        }
+        Some(from)
+    }
+
+    /// Returns what tells whether a block was lost since another look.
+    pub const fn losses(&self) -> Losses {
+        self.losses
     }
 
     /// Returns how many are being checked.
@@ -59,8 +86,12 @@ impl Bodies {
 
     /// Adds a block.
     pub fn insert(&mut self, hash: BlockHash, body: Body, from: Option<PeerId>) {
-        self.remove(&hash);
+        if self.losses.ended == Some(hash) {
+            self.losses.ended = None;
+        }
+        self.take(&hash);
         self.wire_bytes = self.wire_bytes.saturating_add(wire_bytes(&body));
+        self.memory_bytes = self.memory_bytes.saturating_add(memory_bytes(&body));
         self.held.insert(hash, Held { body, from });
     }
 
@@ -86,15 +117,24 @@ impl Bodies {
 
     /// Takes a block out.
     pub fn remove(&mut self, hash: &BlockHash) -> Option<Body> {
+        let body = self.take(hash)?;
+        self.losses.note();
+        Some(body)
+    }
+
+    fn take(&mut self, hash: &BlockHash) -> Option<Body> {
         let held = self.held.remove(hash)?;
         self.wire_bytes = self.wire_bytes.saturating_sub(wire_bytes(&held.body));
+        self.memory_bytes = self.memory_bytes.saturating_sub(memory_bytes(&held.body));
         Some(held.body)
     }
 
     /// Lets go of a block in whatever state it is.
     pub fn forget(&mut self, hash: &BlockHash) {
         self.remove(hash);
-        self.checking.remove(hash);
+        if self.checking.remove(hash).is_some() {
+            self.losses.note();
+        }
     }
 
     /// Keeps only blocks that somebody still wants.
@@ -120,9 +160,30 @@ impl Bodies {
         self.wire_bytes
     }
 
-    /// Estimates the memory that a checked block of so many bytes takes.
-    pub const fn memory_of(bytes: usize) -> usize {
-        bytes.saturating_mul(DECODED_FACTOR)
+    /// Estimates the memory that they take.
+    pub const fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Returns which are held.
+    pub fn hashes(&self) -> impl Iterator<Item = &BlockHash> {
+        self.held.keys()
+    }
+
+    /// Keeps a block as its bytes from now on: it is checked again when it is connected.
+    pub fn pack(&mut self, hash: &BlockHash) {
+        let Some(Held { body: Body::Checked { block, .. }, from }) = self.held.get(hash) else {
+            return;
+        };
+        let (bytes, from) = (Bytes::from(block.block().to_bytes()), *from);
+        self.insert(*hash, Body::Raw(bytes), from);
+    }
+}
+
+fn memory_bytes(body: &Body) -> usize {
+    match body {
+        Body::Checked { bytes, .. } => bytes.saturating_mul(DECODED_FACTOR),
+        Body::Raw(bytes) => bytes.len(),
     }
 }
 

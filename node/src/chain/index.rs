@@ -5,15 +5,17 @@
 //! branches. A branch is a run of consecutive headers with one place where it leaves another branch
 //! or the trunk; so a header by height is found by arithmetic, and no entry needs links.
 //!
-//! Nothing here costs disk. Memory is bounded by [`Limits`]: when side branches are too many, the
-//! one with the least work goes, so that spam displaces spam.
+//! Nothing here costs disk. Memory is bounded by [`Limits`]: when side branches are too many, those go
+//! first that cost their makers nothing (stake headers, whose stake shows only with the block), of them
+//! those of whoever told most; then the one with the least work. So spam displaces spam.
 
 mod branch;
 mod invalid;
 mod locator;
 mod view;
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mvs_consensus::branch::replaces;
 use mvs_consensus::error::Fault;
@@ -23,8 +25,8 @@ use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 use mvs_primitives::height::Height;
 
-pub use branch::Known;
-use branch::{Base, Branch, BranchId, Entry, LastHeights};
+use branch::{Base, Branch, BranchId, Entry, LastHeights, Sums};
+pub use branch::{Known, Source};
 pub use invalid::InvalidBlocks;
 pub use locator::{HeadersAfter, headers_after, locator, locator_heights, locator_limit};
 pub use view::BranchView;
@@ -41,13 +43,24 @@ pub struct Limits {
     pub beside: usize,
     /// Branches, the heaviest one included.
     pub branches: usize,
+    /// Side branches of one source in which nothing cost anything.
+    pub free_branches: usize,
+    /// Headers of these together.
+    pub free_headers: usize,
     /// How far below the tip a branch may leave the trunk: deeper the store cannot undo.
     pub depth: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { ahead: 40_000, beside: 24_000, branches: 512, depth: 10_000 }
+        Self {
+            ahead: 40_000,
+            beside: 24_000,
+            branches: 512,
+            free_branches: 16,
+            free_headers: 2_000,
+            depth: 10_000,
+        }
     }
 }
 
@@ -70,6 +83,8 @@ pub struct BlockIndex {
     invalid: InvalidBlocks,
     next_branch: BranchId,
     next_seen: u64,
+    /// Who told the headers that come next.
+    source: Option<Source>,
     limits: Limits,
 }
 
@@ -126,6 +141,7 @@ impl BlockIndex {
             invalid: InvalidBlocks::default(),
             next_branch: 0,
             next_seen: 0,
+            source: None,
             limits,
         }
     }
@@ -141,6 +157,11 @@ impl BlockIndex {
         if self.limits.ahead < headers {
             self.limits.ahead = headers;
         }
+    }
+
+    /// Says who tells the headers that are appended from now on; `None` is ourselves.
+    pub const fn set_source(&mut self, source: Option<Source>) {
+        self.source = source;
     }
 
     /// Returns how many headers it holds.
@@ -210,6 +231,12 @@ impl BlockIndex {
             .collect();
         ends.sort_by(|(seen_a, a), (seen_b, b)| b.work.cmp(&a.work).then(seen_a.cmp(seen_b)));
         ends.into_iter().map(|(_, end)| end).collect()
+    }
+
+    /// Returns the end of the branch that a header is in, and what it cost its makers.
+    pub fn end_of(&self, hash: &BlockHash) -> Option<(IndexedTip, Work)> {
+        let branch = self.branches.get(&self.by_hash.get(hash)?.branch)?;
+        Some((branch.end()?.1, branch.backed_work()))
     }
 
     /// Returns how far the connected chain is behind, at the most, by headers that somebody had to work
@@ -298,7 +325,7 @@ impl BlockIndex {
     ) -> Result<usize, Fault> {
         let Some(first) = headers.first() else { return Ok(0) };
         let parent = first.header().previous;
-        let Some((parent, mut work, mut last)) = self.foot(trunk, &parent)? else {
+        let Some((parent, mut sums, mut last)) = self.foot(trunk, &parent)? else {
             return Err(Fault::Broken("headers are appended to a block that is not known"));
         };
         if first.height().previous() != Some(parent.height) {
@@ -312,7 +339,6 @@ impl BlockIndex {
                 return Err(Fault::Broken("appended headers do not follow each other"));
             }
             previous = placed.hash();
-            work = work.plus(placed.header().bits);
             last.put(placed.header().version, placed.height());
             let place = Place { branch: id, height: placed.height() };
             if self.by_hash.insert(placed.hash(), place).is_some() {
@@ -321,7 +347,9 @@ impl BlockIndex {
             let seen = self.next_seen;
             self.next_seen = seen.saturating_add(1);
             let Some(branch) = self.branches.get_mut(&id) else { break };
-            branch.push(Known::Placed(placed), work, last, seen);
+            let known = Known::Placed(placed);
+            sums = sums.plus(&known);
+            branch.push(known, sums, last, seen);
             held += 1;
         }
         self.make_room(trunk, id)?;
@@ -333,18 +361,19 @@ impl BlockIndex {
         &self,
         trunk: &impl Trunk,
         hash: &BlockHash,
-    ) -> Result<Option<(Parent, Work, LastHeights)>, Fault> {
+    ) -> Result<Option<(Parent, Sums, LastHeights)>, Fault> {
         if let Some(place) = self.by_hash.get(hash) {
             let entry = self.branches.get(&place.branch).and_then(|b| b.at(place.height));
             let entry = entry.ok_or(Fault::Broken("the index names a header that is not there"))?;
             let parent = Parent { hash: *hash, height: place.height };
-            return Ok(Some((parent, entry.work, entry.last)));
+            let sums = Sums { work: entry.work, backed_work: entry.backed_work };
+            return Ok(Some((parent, sums, entry.last)));
         }
         let Some(height) = trunk.height_of(hash)? else { return Ok(None) };
         let work =
             trunk.work_at(height)?.ok_or(Fault::Broken("a connected block has no summed work"))?;
         let parent = Parent { hash: *hash, height };
-        Ok(Some((parent, work, LastHeights::of_trunk(trunk, height)?)))
+        Ok(Some((parent, Sums::judged(work), LastHeights::of_trunk(trunk, height)?)))
     }
 
     /// The branch whose next entry follows `parent`; a new one unless a branch ends there.
@@ -364,7 +393,7 @@ impl BlockIndex {
         };
         let id = self.next_branch;
         self.next_branch = id.checked_add(1).ok_or(Fault::Broken("branch numbers ran out"))?;
-        self.branches.insert(id, Branch::new(base, first));
+        self.branches.insert(id, Branch::new(base, first, self.source));
         Ok(id)
     }
 
@@ -375,40 +404,70 @@ impl BlockIndex {
         self.limits.ahead.saturating_sub(usize::try_from(ahead).unwrap_or(usize::MAX))
     }
 
-    /// Lets the lightest ends of side branches go until the limits hold.
+    /// Lets ends of side branches go until the limits hold.
     fn make_room(&mut self, trunk: &impl Trunk, newest: BranchId) -> Result<(), Fault> {
+        let best = self.best(trunk);
+        let best_path: Vec<BranchId> = self
+            .path_to(&best.hash)
+            .map(|path| path.runs.iter().map(|run| run.0).collect())
+            .unwrap_or_default();
+        let on_best: usize = best_path
+            .iter()
+            .filter_map(|id| self.branches.get(id))
+            .map(|branch| branch.entries.len())
+            .sum();
         loop {
-            let best = self.best(trunk);
-            let best_path: Vec<BranchId> = self
-                .path_to(&best.hash)
-                .map(|path| path.runs.iter().map(|run| run.0).collect())
-                .unwrap_or_default();
-            let on_best: usize = best_path
-                .iter()
-                .filter_map(|id| self.branches.get(id))
-                .map(|branch| branch.entries.len())
-                .sum();
             let beside = self.by_hash.len().saturating_sub(on_best);
-            if beside <= self.limits.beside && self.branches.len() <= self.limits.branches {
-                return Ok(());
-            }
-            // The newest branch may go too: then it was the lightest of all.
-            let lightest = self
-                .branches
-                .iter()
-                .filter(|(id, _)| !best_path.contains(id) && !self.has_children(**id))
-                .min_by_key(|(id, branch)| {
-                    let work = branch.end().map_or(Work::ZERO, |(_, end)| end.work);
-                    (work, **id != newest, std::cmp::Reverse(**id))
-                })
-                .map(|(id, _)| *id);
-            let Some(lightest) = lightest else { return Ok(()) };
-            self.remove_branch(lightest);
+            let is_full = beside > self.limits.beside || self.branches.len() > self.limits.branches;
+            let Some(id) = self.least_worthy(&best_path, newest, is_full) else { return Ok(()) };
+            self.remove_branch(id);
         }
     }
 
-    fn has_children(&self, id: BranchId) -> bool {
-        self.branches.values().any(|branch| branch.base == Base::Branch(id))
+    /// The side branch that goes next: one of a source that has too many that cost nothing; if
+    /// everything is full, any. Only ends go: what others build on stays.
+    fn least_worthy(
+        &self,
+        best_path: &[BranchId],
+        newest: BranchId,
+        is_full: bool,
+    ) -> Option<BranchId> {
+        let mut free: HashMap<Source, (usize, usize)> = HashMap::new();
+        let mut bases = HashSet::new();
+        for (id, branch) in &self.branches {
+            if let Base::Branch(base) = branch.base {
+                bases.insert(base);
+            }
+            if let Some(source) = branch.source
+                && !best_path.contains(id)
+                && branch.is_free()
+            {
+                let (branches, headers) = free.entry(source).or_default();
+                *branches += 1; // lengths of collections in memory
+                *headers += branch.entries.len();
+            }
+        }
+        let headers_of = |branch: &Branch| {
+            let own = branch.source.filter(|_| branch.is_free());
+            own.and_then(|source| free.get(&source)).copied().unwrap_or_default()
+        };
+        let ends = self
+            .branches
+            .iter()
+            .filter(|(id, _)| !best_path.contains(id) && !bases.contains(id))
+            .filter(|(_, branch)| {
+                let (branches, headers) = headers_of(branch);
+                is_full
+                    || branches > self.limits.free_branches
+                    || headers > self.limits.free_headers
+            });
+        // The newest branch may go too: then it was the least worthy of all.
+        let least = ends.min_by_key(|(id, branch)| {
+            let (_, told) = headers_of(branch);
+            let work = (branch.backed_work(), branch.end().map(|(_, end)| end.work));
+            (!branch.is_free(), Reverse(told), work, **id != newest, Reverse(**id))
+        });
+        least.map(|(id, _)| *id)
     }
 
     fn remove_branch(&mut self, id: BranchId) {
@@ -496,7 +555,7 @@ impl BlockIndex {
             return Ok(());
         }
         let none = Fault::Broken("the block at the fork is not on the trunk");
-        let mut work = trunk.work_at(fork)?.ok_or(none)?;
+        let mut sums = Sums::judged(trunk.work_at(fork)?.ok_or(none)?);
         let mut last = LastHeights::of_trunk(trunk, fork)?;
         let parent = undone.first().map(|undone| undone.header.previous).unwrap_or_default();
         let none = Fault::Broken("there is no height above the fork");
@@ -506,15 +565,16 @@ impl BlockIndex {
         if trunk.hash_at(fork)? != Some(parent) {
             return Err(Fault::Broken("undone blocks do not follow the fork"));
         }
-        let mut branch = Branch::new(Base::Trunk, first);
+        let mut branch = Branch::new(Base::Trunk, first, None);
         let mut height = fork;
         for UndoneHeader { header, hash } in undone {
             height = height.next().ok_or(Fault::Broken("heights have 32 bits"))?;
-            work = work.plus(header.bits);
             last.put(header.version, height);
             self.by_hash.insert(hash, Place { branch: id, height });
+            let known = Known::Stored { header, hash };
+            sums = sums.plus(&known);
             // They were seen before everything that replaced them.
-            branch.push(Known::Stored { header, hash }, work, last, 0);
+            branch.push(known, sums, last, 0);
         }
         for other in self.branches.values_mut() {
             if other.base == Base::Trunk && other.first > first {

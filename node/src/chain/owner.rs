@@ -13,7 +13,10 @@ mod jobs;
 mod mining;
 mod peers;
 mod progress;
+mod relay;
 mod requests;
+mod room;
+mod saved_pool;
 mod serve;
 mod transactions;
 mod tx_queue;
@@ -38,6 +41,7 @@ use self::blocks::WaitingBlock;
 use self::jobs::JobResult;
 use self::peers::PeerState;
 use self::requests::TxRequests;
+use self::saved_pool::SavedPool;
 use self::serve::Server;
 use self::tx_queue::TxQueue;
 use super::command::{
@@ -51,6 +55,7 @@ use crate::mempool::{Mempool, MempoolConfig, OrphanConfig, Orphans};
 use crate::mining::{Solution, TemplateConfig, Templates};
 use crate::p2p::api::PeerId;
 use crate::p2p::network::Network;
+use crate::p2p::session::Random;
 use crate::sync::{Planner, Settings};
 
 /// Commands that are handled before the chain is looked at again.
@@ -143,8 +148,12 @@ pub struct Owner {
     /// The last epoch whose ethash cache was asked for ahead.
     prepared: Option<Epoch>,
     last_upkeep: Duration,
+    last_room: Duration,
     last_status: Option<Duration>,
     announcements: Announcements,
+    random: Random,
+    /// What is left of the saved pool.
+    saved_pool: SavedPool,
 }
 
 impl Owner {
@@ -194,8 +203,14 @@ impl Owner {
             gathering_since: None,
             prepared: None,
             last_upkeep: Duration::ZERO,
+            last_room: Duration::ZERO,
             last_status: None,
             announcements: Announcements::default(),
+            random: Random::from_os().unwrap_or_else(|error| {
+                tracing::warn!(target: "chain", %error, "transactions are told at times that can be foreseen");
+                Random::from_key((0, 0))
+            }),
+            saved_pool: SavedPool::default(),
         };
         let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
         (owner, handle)
@@ -242,9 +257,12 @@ impl Owner {
             }
             self.take_results()?;
             self.advance()?;
+            self.make_room_for_bodies();
             self.poll_planner()?;
+            self.load_more_of_pool()?;
             self.ask_transactions();
             self.announce();
+            self.tell_transactions();
             self.upkeep()?;
         }
         Ok(())
@@ -258,7 +276,8 @@ impl Owner {
     }
 
     fn has_work(&self) -> bool {
-        self.core.is_dirty() && self.disk_full_since.is_none() && self.gathering_since.is_none()
+        let is_waiting = self.disk_full_since.is_some() || self.gathering_since.is_some();
+        (self.core.is_dirty() && !is_waiting) || !self.saved_pool.is_empty()
     }
 
     /// Time since the start.

@@ -32,6 +32,12 @@ use super::policy::{self, Costs, PolicyConfig};
 use super::reject::{AcceptError, Reject};
 use super::tip::Tip;
 
+/// Coins that are looked up together.
+const COINS_AT_ONCE: usize = 64;
+/// Outputs of a transaction with a missing input that are looked up, to see whether it is in a block: as
+/// many as most have. More would be work that costs a sender nothing.
+const OUTPUTS_LOOKED_UP: usize = 8;
+
 /// A transaction that the pool does not know, with the parents that it has in the pool.
 #[derive(Debug, Clone)]
 pub struct Staged {
@@ -185,7 +191,15 @@ fn gather(
             }
         }
     }
-    let mut fetched = tip.state().coins(&outside)?.into_iter();
+    let mut found = Vec::with_capacity(outside.len());
+    for some in outside.chunks(COINS_AT_ONCE) {
+        found.extend(tip.state().coins(some)?);
+        // Once one is missing the others do not matter.
+        if found.iter().any(Option::is_none) {
+            break;
+        }
+    }
+    let mut fetched = found.into_iter();
     let mut spent = Vec::with_capacity(inputs.len());
     for (index, (input, loose)) in inputs.iter().zip(loose).enumerate() {
         let coin = match loose {
@@ -230,11 +244,16 @@ pub(super) fn make_loose_coin(output: &Output, height: Height) -> Coin {
     }
 }
 
-/// Tells apart a transaction that came too early from one that came too late.
+/// Tells apart a transaction that came too early from one that came too late: of one in a block some of
+/// the first outputs are unspent, as a rule. If they are spent all the same, an input is missing, which
+/// is as true.
 fn missing(tip: &Tip<'_>, tx: &LooseTx, index: usize, input: &Input) -> Result<AcceptError, Fault> {
     let own = |index| OutPoint::new(tx.txid(), index);
-    let outputs: Vec<OutPoint> =
-        (0u32..).zip(&tx.transaction().outputs).map(|(index, _)| own(index)).collect();
+    let outputs: Vec<OutPoint> = (0u32..)
+        .zip(&tx.transaction().outputs)
+        .take(OUTPUTS_LOOKED_UP)
+        .map(|(index, _)| own(index))
+        .collect();
     let is_confirmed = tip.state().coins(&outputs)?.iter().any(Option::is_some);
     let previous = input.previous;
     Ok(Rejection::Rule(if is_confirmed {

@@ -271,6 +271,17 @@ impl Network {
         self.shared.control(peer, PeerControl::Close(CloseReason::Requested(reason)));
     }
 
+    /// Tells whether the upload budget of the day is used up: then nobody is told the history of the
+    /// chain any more.
+    pub fn is_upload_used_up(&self) -> bool {
+        self.shared.budgets.upload().is_used_up(Instant::now())
+    }
+
+    /// Closes the connection of a peer that wants more than the upload budget gives.
+    pub fn close_for_upload(&self, peer: PeerId) {
+        self.shared.control(peer, PeerControl::Close(CloseReason::UploadBudget));
+    }
+
     /// Returns what is known of a connected peer.
     pub fn facts(&self, peer: PeerId) -> Option<Arc<PeerFacts>> {
         self.shared.link(peer).map(|link| link.facts)

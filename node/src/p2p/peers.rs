@@ -83,6 +83,9 @@ pub struct NetworkConfig {
     pub connect_timeout: Duration,
     /// Longest time for a handshake.
     pub handshake_timeout: Duration,
+    /// About how often an address of the book is tried beside the peers that we keep, to know whether
+    /// somebody is there: half to one and a half times this, which nobody can foresee.
+    pub feeler_every: Duration,
     /// First pause before a peer of [`connect`](Self::connect) or [`add_peers`](Self::add_peers) is
     /// tried again; doubles up to five minutes.
     pub retry: Duration,
@@ -113,6 +116,7 @@ impl NetworkConfig {
             ban_time: Duration::from_secs(24 * 3600),
             connect_timeout: Duration::from_secs(5),
             handshake_timeout: HANDSHAKE_TIMEOUT,
+            feeler_every: Duration::from_secs(120),
             retry: Duration::from_secs(2),
             limits: Limits::default(),
         }

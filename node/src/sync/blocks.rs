@@ -12,8 +12,8 @@ use mvs_primitives::hash::BlockHash;
 use mvs_primitives::height::Height;
 
 use super::Action;
-use super::planner::{ChainNow, Planner, place_of};
-use crate::chain::index::Standing;
+use super::planner::{ChainNow, Floor, Planner, place_of};
+use crate::chain::index::{Path, Standing};
 use crate::chain::trunk::Trunk;
 use crate::p2p::api::PeerId;
 
@@ -165,6 +165,32 @@ impl Planner {
         actions.push(Action::AskBlocks { peer: id, hashes });
     }
 
+    /// The lowest block of a path whose body is missing. Begins where the last look ended, if nothing was
+    /// lost since.
+    fn lowest_missing<T: Trunk, H: Fn(&BlockHash) -> bool>(
+        &mut self,
+        chain: &ChainNow<'_, T, H>,
+        path: &Path,
+    ) -> Option<(Height, BlockHash)> {
+        let losses = chain.losses;
+        let floor = self.floor.filter(|floor| floor.losses == losses && floor.height > path.fork);
+        let is_on_path = |floor: &Floor| {
+            let known = chain.index.walk(path, floor.height).next();
+            known
+                .is_some_and(|(height, known)| height == floor.height && known.hash() == floor.hash)
+        };
+        let start = floor.filter(is_on_path).map_or(Height::GENESIS, |floor| floor.height);
+        self.floor = None;
+        for (height, known) in chain.index.walk(path, start) {
+            let hash = known.hash();
+            if !(chain.has_body)(&hash) {
+                return Some((height, hash));
+            }
+            self.floor = Some(Floor { height, hash, losses });
+        }
+        None
+    }
+
     /// If the lowest missing block of the best branch is late, asks another peer for it and its
     /// neighbours.
     fn rescue_lowest<T: Trunk, H: Fn(&BlockHash) -> bool>(
@@ -175,12 +201,7 @@ impl Planner {
         actions: &mut Vec<Action>,
     ) -> Result<(), Fault> {
         let Some(path) = chain.index.path_to(best) else { return Ok(()) };
-        let lowest = chain
-            .index
-            .walk(&path, Height::GENESIS)
-            .map(|(height, known)| (height, known.hash()))
-            .find(|(_, hash)| !(chain.has_body)(hash));
-        let Some((height, hash)) = lowest else { return Ok(()) };
+        let Some((height, hash)) = self.lowest_missing(chain, &path) else { return Ok(()) };
         let Some(holders) = self.requests.get(&hash) else { return Ok(()) };
         let Some(newest) = holders.iter().map(|(_, asked)| *asked).max() else { return Ok(()) };
         let stall = self.settings.stall_after;

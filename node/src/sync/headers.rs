@@ -6,7 +6,7 @@ use mvs_consensus::error::Fault;
 use mvs_primitives::hash::BlockHash;
 
 use super::Action;
-use super::peer::{HeadersState, LARGE_REPLY, LARGE_REPLY_DISTANCE, SMALL_REPLY, TOO_FAR};
+use super::peer::{HeadersState, LARGE_REPLY, LARGE_REPLY_DISTANCE, Peer, SMALL_REPLY, TOO_FAR};
 use super::planner::{ChainNow, Leader, Planner, place_of};
 use crate::chain::index::IndexedTip;
 use crate::chain::trunk::Trunk;
@@ -27,7 +27,7 @@ impl Planner {
         let best = chain.index.best(chain.trunk);
         self.end_waiting(&best, now, actions);
         self.review_leader(&best, now);
-        self.resume_leader(chain, &best);
+        self.resume_leader(chain, &best, now);
         self.choose_leader(&best, now);
         let parent = match chain.index.get(&best.hash) {
             Some(known) => known.header().previous,
@@ -47,9 +47,10 @@ impl Planner {
             };
             // Others wait for the leader to be done, unless they told us something new.
             let waits = match leader {
-                Some(leader) if is_leader => leader.paused,
-                Some(_) => peer.best.is_none() || !peer.more,
-                None => false,
+                Some(leader) if is_leader => leader.paused.is_some(),
+                Some(leader) if leader.paused.is_none() => peer.best.is_none() || !peer.more,
+                // A leader that waits must not keep us from hearing of other branches.
+                Some(_) | None => false,
             };
             let told = match peer.best {
                 Some(told) => place_of(chain.index, chain.trunk, &told)?.map(|(height, _)| height),
@@ -99,6 +100,9 @@ impl Planner {
         let mut repeat = Vec::new();
         for (id, peer) in &mut self.peers {
             let HeadersState::Asked { since, repeated } = peer.headers else { continue };
+            if peer.answered.is_some() {
+                continue;
+            }
             let age = now.saturating_sub(since);
             let owes = peer.claims_above(best.height);
             if owes && !repeated && age >= self.settings.headers_retry {
@@ -108,6 +112,7 @@ impl Planner {
                 peer.more = false;
                 if self.leader.is_some_and(|leader| leader.peer == *id) {
                     self.leader = None;
+                    peer.rest(now, &self.settings);
                 }
                 if !owes {
                     continue;
@@ -128,34 +133,57 @@ impl Planner {
         }
     }
 
-    /// A leader that only drips is replaced.
+    /// A leader that only drips is replaced, if another one may be faster; so of many slow ones the
+    /// fastest leads in the end.
     fn review_leader(&mut self, best: &IndexedTip, now: Duration) {
-        let Some(leader) = self.leader.as_mut() else { return };
-        if leader.paused || now.saturating_sub(leader.since) < self.settings.leader_period {
+        let Some(leader) = self.leader else { return };
+        let is_judged = self.peers.get(&leader.peer).is_some_and(|peer| peer.answered.is_some());
+        let too_soon = now.saturating_sub(leader.since) < self.settings.leader_period;
+        if leader.paused.is_some() || is_judged || too_soon {
             return;
         }
         let is_slow = leader.brought < self.settings.leader_headers;
-        let id = leader.peer;
-        (leader.since, leader.brought) = (now, 0);
-        let has_rival =
-            self.peers.iter().any(|(rival, peer)| *rival != id && peer.claims_above(best.height));
-        if is_slow && has_rival {
+        let has_rival = self.peers.iter().any(|(rival, peer)| {
+            *rival != leader.peer
+                && peer.may_lead(best, now)
+                && peer.hoped_pace(now) > leader.brought
+        });
+        self.leader = Some(Leader { since: now, brought: 0, ..leader });
+        let Some(peer) = self.peers.get_mut(&leader.peer) else { return };
+        if !is_slow {
+            peer.led_well();
+        } else if has_rival {
+            peer.note_pace(leader.brought, now);
+            peer.more = false;
+            peer.headers = HeadersState::Idle { until: now + self.settings.refresh };
+            peer.rest(now, &self.settings);
             self.leader = None;
-            if let Some(peer) = self.peers.get_mut(&id) {
-                peer.header_stalls = peer.header_stalls.saturating_add(1);
-                peer.more = false;
-                peer.headers = HeadersState::Idle { until: now + self.settings.refresh };
-            }
         }
     }
 
-    /// A leader that waited for room goes on when there is enough of it.
-    fn resume_leader<T: Trunk, H>(&mut self, chain: &ChainNow<'_, T, H>, best: &IndexedTip) {
-        let Some(leader) = self.leader.as_mut().filter(|leader| leader.paused) else { return };
+    /// A leader that waited for room goes on when there is enough of it. If there is none for long, the
+    /// blocks of its branch do not come, and it makes way for others.
+    fn resume_leader<T: Trunk, H>(
+        &mut self,
+        chain: &ChainNow<'_, T, H>,
+        best: &IndexedTip,
+        now: Duration,
+    ) {
+        let Some(leader) = self.leader.as_mut() else { return };
+        let Some((height, since)) = leader.paused else { return };
         let room = chain.index.room_ahead(chain.trunk, &best.hash);
+        let tip = chain.trunk.tip().height;
         if room >= (chain.index.limits().ahead / 4).max(LARGE_REPLY) {
-            leader.paused = false;
-            leader.brought = self.settings.leader_headers;
+            leader.paused = None;
+            leader.since = now;
+            leader.brought = 0;
+        } else if tip != height {
+            leader.paused = Some((tip, now));
+        } else if now.saturating_sub(since) >= self.settings.leader_wait {
+            if let Some(peer) = self.peers.get_mut(&leader.peer) {
+                peer.rest(now, &self.settings);
+            }
+            self.leader = None;
         }
     }
 
@@ -163,24 +191,15 @@ impl Planner {
         if self.leader.is_some() {
             return;
         }
-        let candidate = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| {
-                let free = match peer.headers {
-                    HeadersState::Due => true,
-                    HeadersState::Idle { until } => peer.header_stalls == 0 || now >= until,
-                    HeadersState::Asked { .. } => false,
-                };
-                free && peer.claims_above(best.height)
-            })
-            .min_by_key(|(id, peer)| {
-                let height = u32::MAX - peer.view.start_height.value();
-                (peer.header_stalls, !peer.view.is_outbound, height, **id)
-            });
+        let candidates = self.peers.iter().filter(|(_, peer)| peer.may_lead(best, now));
+        let candidate = candidates.min_by_key(|(id, peer)| {
+            let height = u32::MAX - peer.view.start_height.value();
+            let pace = usize::MAX - peer.hoped_pace(now);
+            (peer.header_stalls, pace, !peer.view.is_outbound, height, **id)
+        });
         if let Some((id, _)) = candidate {
             let (peer, since) = (*id, now);
-            self.leader = Some(Leader { peer, since, brought: 0, paused: false });
+            self.leader = Some(Leader { peer, since, brought: 0, paused: None });
         }
     }
 
@@ -208,5 +227,17 @@ impl Planner {
             self.last_reconnect = Some(now);
             actions.push(Action::Reconnect { peer: *id });
         }
+    }
+}
+
+impl Peer {
+    /// Tells whether it can lead us through headers now.
+    fn may_lead(&self, best: &IndexedTip, now: Duration) -> bool {
+        let free = match self.headers {
+            HeadersState::Due => true,
+            HeadersState::Idle { until } => self.header_stalls == 0 || now >= until,
+            HeadersState::Asked { .. } => false,
+        };
+        free && now >= self.rest_until && self.claims_above(best.height)
     }
 }

@@ -22,6 +22,10 @@ pub(super) const TOO_FAR: u32 = 20_000;
 const FIRST_BLOCKS: usize = 16;
 /// Blocks that came from others first, of which it is remembered that it still owes them.
 const MOST_LATE: usize = 256;
+/// A peer's pace is tried anew after this time: lines get better.
+const PACE_HOLDS: Duration = Duration::from_secs(600);
+/// A pause before leading again grows to 16 times the first.
+const MOST_DOUBLINGS: u32 = 4;
 /// Even the slowest peer is asked for so many.
 const FEWEST_BLOCKS: usize = 2;
 
@@ -50,6 +54,14 @@ pub(super) struct Peer {
     pub(super) small_replies: u32,
     /// Times it did not bring the headers that it claimed to have.
     pub(super) header_stalls: u32,
+    /// Since when headers of it are being judged.
+    pub(super) answered: Option<Duration>,
+    /// It does not lead before this time.
+    pub(super) rest_until: Duration,
+    /// Times in a row that it had to rest.
+    rests: u32,
+    /// Headers that it brought in its last period as leader when it was replaced, and when that was.
+    pace: Option<(usize, Duration)>,
     /// Blocks asked of it, and when.
     pub(super) in_flight: BTreeMap<BlockHash, Duration>,
     /// Blocks that it was asked for and that others brought first.
@@ -74,6 +86,10 @@ impl Peer {
             more: false,
             small_replies: 0,
             header_stalls: 0,
+            answered: None,
+            rest_until: Duration::ZERO,
+            rests: 0,
+            pace: None,
             in_flight: BTreeMap::new(),
             late: BTreeSet::new(),
             limit: FIRST_BLOCKS,
@@ -91,6 +107,30 @@ impl Peer {
     /// The same, by the height that it claimed alone.
     pub(super) fn claims_more_than(&self, height: Height) -> bool {
         self.trusted_height && self.view.start_height > height
+    }
+
+    /// Keeps it from leading for a while, longer each time.
+    pub(super) fn rest(&mut self, now: Duration, settings: &Settings) {
+        let pause = settings.leader_pause.saturating_mul(1 << self.rests.min(MOST_DOUBLINGS));
+        self.rests = self.rests.saturating_add(1);
+        self.rest_until = now + pause;
+    }
+
+    /// Notes that it led well.
+    pub(super) const fn led_well(&mut self) {
+        self.rests = 0;
+    }
+
+    /// Notes how many headers it brought in the period after which another one leads.
+    pub(super) const fn note_pace(&mut self, headers: usize, now: Duration) {
+        self.pace = Some((headers, now));
+    }
+
+    /// Returns how many headers it can be hoped to bring in a period: any number unless it has shown
+    /// something else lately.
+    pub(super) fn hoped_pace(&self, now: Duration) -> usize {
+        let fresh = self.pace.filter(|(_, at)| now.saturating_sub(*at) < PACE_HOLDS);
+        fresh.map_or(usize::MAX, |(headers, _)| headers)
     }
 
     /// Tells whether a reply of this many headers is cut off.

@@ -10,6 +10,7 @@ use mvs_primitives::height::Height;
 
 use super::peer::{HeadersState, Peer, SMALL_REPLY};
 use super::{Action, HeadersEnd, HeadersOutcome, PeerView, Settings};
+use crate::chain::bodies::Losses;
 use crate::chain::index::{BlockIndex, Standing};
 use crate::chain::trunk::Trunk;
 use crate::p2p::api::PeerId;
@@ -25,6 +26,16 @@ pub struct ChainNow<'a, T, H> {
     pub has_body: H,
     /// Bytes of the bodies that are held.
     pub held_bytes: usize,
+    /// Changes when a body is not held any more.
+    pub losses: Losses,
+}
+
+/// A block up to which, from the fork on, every body of its branch was held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Floor {
+    pub(super) height: Height,
+    pub(super) hash: BlockHash,
+    pub(super) losses: Losses,
 }
 
 /// Bytes of a block before any was seen.
@@ -40,6 +51,8 @@ pub struct Planner {
     pub(super) leader: Option<Leader>,
     pub(super) last_reconnect: Option<Duration>,
     pub(super) average_bytes: usize,
+    /// Spares a walk over all the blocks of a deep reorganisation for each that comes.
+    pub(super) floor: Option<Floor>,
 }
 
 /// The peer that tells headers.
@@ -50,8 +63,8 @@ pub(super) struct Leader {
     pub(super) since: Duration,
     /// Headers in this period.
     pub(super) brought: usize,
-    /// Waits until blocks were connected.
-    pub(super) paused: bool,
+    /// Waits until blocks were connected: height of the chain when it last grew, and when that was.
+    pub(super) paused: Option<(Height, Duration)>,
 }
 
 impl Planner {
@@ -64,6 +77,7 @@ impl Planner {
             leader: None,
             last_reconnect: None,
             average_bytes: GUESSED_BLOCK_BYTES,
+            floor: None,
         }
     }
 
@@ -101,13 +115,20 @@ impl Planner {
 
     /// Tells whether somebody leads us through headers.
     pub fn is_reading_headers(&self) -> bool {
-        self.leader.is_some_and(|leader| !leader.paused)
+        self.leader.is_some_and(|leader| leader.paused.is_none())
     }
 
     /// Returns the greatest height that a peer claimed and was not caught lacking.
     pub fn claimed_height(&self) -> Option<Height> {
         let trusted = self.peers.values().filter(|peer| peer.trusted_height);
         trusted.map(|peer| peer.view.start_height).max()
+    }
+
+    /// A `headers` message came; judging it may take a while, for which the peer is not blamed.
+    pub fn headers_came(&mut self, id: PeerId, now: Duration) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.answered.get_or_insert(now);
+        }
     }
 
     /// A `headers` message was judged.
@@ -127,7 +148,9 @@ impl Planner {
             None => None,
         };
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
-        let mut progress = outcome.held > 0;
+        // What found no room is gone already: to ask for what follows would bring it again.
+        let was_kept = outcome.held > 0 && told.is_some();
+        let mut progress = was_kept;
         if let Some((last, (_, work))) = told {
             let old = match peer.best {
                 Some(old) => place_of(index, trunk, &old)?.map(|(_, work)| work),
@@ -138,7 +161,18 @@ impl Planner {
                 peer.best = Some(last);
             }
         }
+        let judged_for = peer.answered.take().map_or(Duration::ZERO, |at| now.saturating_sub(at));
+        if let Some(leader) = self.leader.as_mut().filter(|leader| leader.peer == id) {
+            // Verifying takes our time, not the leader's.
+            leader.since += judged_for;
+            leader.brought = leader.brought.saturating_add(outcome.held);
+        }
         let was_asked = matches!(peer.headers, HeadersState::Asked { .. });
+        if was_asked && outcome.end == HeadersEnd::NoParent {
+            // An answer begins at a block of our locator. This is the announcement of a block whose
+            // ancestors we are asking for: the answer is still to come.
+            return Ok(());
+        }
         // A reply that ends below the claimed height is cut off, whatever its length; one that tells
         // nothing new would only be repeated.
         let told_height = told.map_or(Height::GENESIS, |(_, (height, _))| height);
@@ -154,7 +188,7 @@ impl Planner {
         } else if was_asked {
             peer.small_replies = 0;
         }
-        if outcome.held > 0 {
+        if was_kept {
             peer.header_stalls = 0;
         }
         let later = HeadersState::Idle { until: now + self.settings.refresh };
@@ -164,10 +198,12 @@ impl Planner {
             HeadersEnd::NoParent if !was_asked => HeadersState::Due,
             _ => later,
         };
+        if outcome.end == HeadersEnd::Refused {
+            peer.rest(now, &self.settings);
+        }
         if let Some(leader) = self.leader.as_mut().filter(|leader| leader.peer == id) {
-            leader.brought = leader.brought.saturating_add(outcome.held);
             match outcome.end {
-                HeadersEnd::Full => leader.paused = true,
+                HeadersEnd::Full => leader.paused = Some((trunk.tip().height, now)),
                 HeadersEnd::Taken if peer.more => {}
                 _ => self.leader = None,
             }
@@ -189,6 +225,7 @@ impl Planner {
     pub fn headers_missed(&mut self, id: PeerId) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.headers = HeadersState::Due;
+            peer.answered = None;
         }
     }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
 
 use super::Settings;
+use crate::chain::testing::TestChain;
 use crate::chain::trunk::Trunk;
 use sim::{Script, Sim};
 
@@ -205,6 +206,20 @@ fn a_long_reorganisation() {
 }
 
 #[test]
+fn a_deep_reorganisation_does_not_look_at_every_block_again_for_each_that_comes() {
+    let genesis = Sim::genesis();
+    let old = genesis.clone().grow(5_000, 2);
+    let new = genesis.clone().grow(5_300, 3);
+    let mut sim = Sim::new(&old);
+    // One that has nothing for us is always free for more.
+    sim.connect(Script::honest(&old));
+    sim.connect(Script::honest(&new));
+    let tip = new.tip().hash;
+    sim.run_until(2 * MINUTE, |sim| sim.trunk.tip().hash == tip);
+    assert!(sim.looks.get() < 5_300 * 250, "{} looks", sim.looks.get());
+}
+
+#[test]
 fn it_resumes_with_other_peers() {
     let genesis = Sim::genesis();
     let chain = genesis.clone().grow(3_000, 1);
@@ -218,6 +233,109 @@ fn it_resumes_with_other_peers() {
         }
         assert_eq!(sim.planner.blocks_in_flight(), 0);
     }
+}
+
+/// Ten headers a second: 300 s for the chain below.
+fn dripping(chain: &TestChain) -> Script {
+    let latency = Duration::from_secs(1);
+    Script { most_headers: 10, latency, ..Script::honest(chain) }
+}
+
+#[test]
+fn a_leader_that_drips_makes_way() {
+    let genesis = Sim::genesis();
+    let chain = genesis.clone().grow(3_000, 1);
+    let mut sim = Sim::new(&genesis);
+    let slow = sim.connect(Script { claims: Some(90_000), ..dripping(&chain) });
+    let fast = sim.connect(Script::honest(&chain));
+    sim.run_until(15 * Duration::from_secs(1), |sim| {
+        sim.index.best(&sim.trunk).height.value() == 3_000
+    });
+    assert!(sim.asked_headers[&slow] > 5 && sim.asked_headers[&fast] >= 2);
+    sim.run_until(MINUTE, reaches(3_000));
+    assert!(sim.dropped.is_empty(), "{:?}", sim.dropped);
+}
+
+#[test]
+fn of_slow_leaders_the_fastest_leads_in_the_end_and_none_is_dropped() {
+    let genesis = Sim::genesis();
+    let chain = genesis.clone().grow(3_000, 1);
+    let mut sim = Sim::new(&genesis);
+    for _ in 0..3 {
+        sim.connect(dripping(&chain));
+    }
+    let better = sim.connect(Script { most_headers: 50, ..dripping(&chain) });
+    sim.run_until(2 * MINUTE, reaches(3_000));
+    let asked = &sim.asked_headers;
+    assert!(asked.iter().all(|(id, count)| *id == better || *count < 20), "{asked:?}");
+    assert!(sim.dropped.is_empty(), "{:?}", sim.dropped);
+}
+
+#[test]
+fn a_slow_peer_that_is_the_only_one_leads_on() {
+    let genesis = Sim::genesis();
+    let chain = genesis.clone().grow(1_000, 1);
+    let mut sim = Sim::new(&genesis);
+    sim.connect(dripping(&chain));
+    sim.run_until(2 * MINUTE, reaches(1_000));
+    assert!(sim.dropped.is_empty(), "{:?}", sim.dropped);
+}
+
+#[test]
+fn a_leader_that_was_refused_rests() {
+    let genesis = Sim::genesis();
+    let chain = genesis.clone().grow(1_000, 1);
+    let mut sim = Sim::new(&genesis);
+    let liar = sim.connect(Script { breaks_rules: true, ..Script::honest(&chain) });
+    sim.run_for(5 * MINUTE);
+    assert!(sim.asked_headers[&liar] <= 8, "{:?}", sim.asked_headers);
+    sim.connect(Script { claims: Some(10), ..Script::honest(&chain) });
+    sim.run_until(Duration::from_secs(10), reaches(1_000));
+}
+
+/// The heaviest headers fill the room ahead, their blocks do not come, and the peer may not be dropped.
+#[test]
+fn a_leader_that_waits_for_ever_makes_way() {
+    let genesis = Sim::genesis();
+    let common = genesis.clone().grow(100, 1);
+    let withheld = common.clone().grow(3_000, 2);
+    let good = common.clone().grow(500, 3);
+    let mut sim = Sim::new(&genesis);
+    let limits = crate::chain::index::Limits { ahead: 1_000, ..Default::default() };
+    sim.index = crate::chain::index::BlockIndex::new(limits);
+    sim.connect(Script { no_blocks: true, is_manual: true, ..Script::honest(&withheld) });
+    sim.run_for(Duration::from_secs(5));
+    sim.connect(Script::honest(&good));
+    sim.run_until(MINUTE, reaches(600));
+}
+
+#[test]
+fn headers_that_find_no_room_are_not_asked_for_again_and_again() {
+    let trunk = Sim::genesis().grow(100, 1);
+    let branch = trunk.cut(50).grow(40, 2);
+    let mut sim = Sim::new(&trunk);
+    let limits = crate::chain::index::Limits { free_headers: 20, ..Default::default() };
+    sim.index = crate::chain::index::BlockIndex::new(limits);
+    sim.index.set_source(Some(7));
+    let peer = sim.connect(Script { claims: Some(1_000), ..Script::honest(&branch) });
+    sim.run_for(MINUTE);
+    assert!(sim.index.is_empty());
+    assert!(sim.asked_headers[&peer] <= 5, "{:?}", sim.asked_headers);
+}
+
+#[test]
+fn an_announcement_is_not_the_answer() {
+    let genesis = Sim::genesis();
+    let chain = genesis.clone().grow(3_000, 1);
+    let mut sim = Sim::new(&genesis);
+    let latency = Duration::from_secs(2);
+    let peer = sim.connect(Script { latency, ..Script::honest(&chain) });
+    sim.run_for(Duration::from_secs(1));
+    sim.extend(peer, 1, 1);
+    sim.run_for(Duration::from_millis(800));
+    assert_eq!(sim.asked_headers[&peer], 1, "the answer is on its way");
+    sim.run_until(MINUTE, |sim| sim.index.best(&sim.trunk).height.value() == 3_001);
+    assert_eq!(sim.asked_headers[&peer], 2);
 }
 
 #[test]

@@ -61,6 +61,11 @@ impl Stranger {
 
     /// Returns the next message that is no ping, if one comes soon. Panics when the connection ends.
     pub(crate) fn next(&mut self) -> Option<Message> {
+        self.next_or_end().expect("the connection goes on")
+    }
+
+    /// The same; an error is the end of the connection.
+    pub(crate) fn next_or_end(&mut self) -> Result<Option<Message>, ErrorKind> {
         loop {
             let mut input = &self.input[..];
             let frame = self.reader.read(&mut input).unwrap();
@@ -69,20 +74,20 @@ impl Stranger {
             if let Some(frame) = frame {
                 match Message::decode(&frame).unwrap() {
                     Message::Ping(nonce) => self.send(&Message::Pong(nonce.unwrap_or_default())),
-                    message => return Some(message),
+                    message => return Ok(Some(message)),
                 }
                 continue;
             }
             let mut more = vec![0; 4096];
             match self.stream.read(&mut more) {
-                Ok(0) => panic!("the connection was closed"),
+                Ok(0) => return Err(ErrorKind::UnexpectedEof),
                 Ok(len) => self.input.extend_from_slice(&more[..len]),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
                 {
-                    return None;
+                    return Ok(None);
                 }
-                Err(error) => panic!("the connection broke: {error}"),
+                Err(error) => return Err(error.kind()),
             }
         }
     }

@@ -83,11 +83,20 @@ pub(crate) struct Node {
 impl Node {
     /// A new node that knows the genesis block.
     pub(crate) fn start(name: &str, connect: &[SocketAddr]) -> Self {
-        Self::run(Self::folder(name), connect)
+        Self::run(Self::folder(name), connect, |_| {})
     }
 
     /// A new node that knows these blocks.
     pub(crate) fn with_blocks(name: &str, blocks: &[Vec<u8>]) -> Self {
+        Self::with_blocks_and(name, blocks, |_| {})
+    }
+
+    /// The same, with other settings of the network.
+    pub(crate) fn with_blocks_and(
+        name: &str,
+        blocks: &[Vec<u8>],
+        configure: impl FnOnce(&mut NetworkConfig),
+    ) -> Self {
         let folder = Self::folder(name);
         let mut core = open(&folder);
         let mut file = Vec::new();
@@ -98,7 +107,7 @@ impl Node {
         let file = BlockFile::new(std::io::Cursor::new(file)).unwrap();
         import(&mut core, file, || FAR_FUTURE, &Stop::new(), |_| {}).unwrap();
         core.close().unwrap();
-        Self::run(folder, &[])
+        Self::run(folder, &[], configure)
     }
 
     fn folder(name: &str) -> PathBuf {
@@ -108,7 +117,11 @@ impl Node {
         path
     }
 
-    fn run(folder: PathBuf, connect: &[SocketAddr]) -> Self {
+    fn run(
+        folder: PathBuf,
+        connect: &[SocketAddr],
+        configure: impl FnOnce(&mut NetworkConfig),
+    ) -> Self {
         let core = open(&folder);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -120,6 +133,7 @@ impl Node {
         config.listen = vec!["127.0.0.1:0".parse().unwrap()];
         config.add_peers = connect.to_vec();
         config.allow_local = true;
+        configure(&mut config);
         let Started { network, mut events, listening } = {
             let _inside = runtime.enter();
             Network::start(config, core.tip().height).unwrap()
@@ -161,7 +175,7 @@ impl Node {
         let folder = self.folder.clone();
         self.keep.store(true, Ordering::SeqCst);
         drop(self);
-        Self::run(folder, connect)
+        Self::run(folder, connect, |_| {})
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {

@@ -13,6 +13,7 @@ use mvs_consensus::checkpoint::Vouched;
 use mvs_consensus::error::{BlockRuleError, Fault, Rejection};
 use mvs_consensus::header::{Parent, accept_header, check_headers};
 use mvs_consensus::script::CacheUse;
+use mvs_primitives::difficulty::Work;
 use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 use mvs_primitives::height::Height;
@@ -99,6 +100,11 @@ impl<D: Disk> ChainCore<D> {
             if !extends && lowest < self.store.undo_floor() {
                 continue;
             }
+            // Blocks come in order, nearly: as long as the one that makes the branch heavier is missing,
+            // there is no need to look at all that lead up to it.
+            if !extends && !self.is_ready_to_win(&path, tip.work) {
+                continue;
+            }
             let most = if extends { slice.blocks } else { usize::MAX };
             let ready = self
                 .index
@@ -113,6 +119,25 @@ impl<D: Disk> ChainCore<D> {
             }
         }
         Ok(None)
+    }
+
+    /// Tells whether the block is there with which a path becomes heavier than something.
+    fn is_ready_to_win(&self, path: &Path, work: Work) -> bool {
+        let wins = |height: u32| {
+            let sum = self.index.work_on(path, Height::new(height));
+            sum.is_some_and(|sum| replaces(sum, work))
+        };
+        let (mut below, mut at) = (path.fork.value(), path.top().value());
+        while at.saturating_sub(below) > 1 {
+            let middle = below + (at - below) / 2; // at is more
+            if wins(middle) {
+                at = middle;
+            } else {
+                below = middle;
+            }
+        }
+        let winner = self.index.walk(path, Height::new(at)).next();
+        winner.is_some_and(|(_, known)| self.bodies.is_ready(&known.hash()))
     }
 
     /// Below a checkpoint nothing is connected before the headers lead up to it.

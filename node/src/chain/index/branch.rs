@@ -102,10 +102,39 @@ impl LastHeights {
     }
 }
 
+/// Names those who can be told apart only with effort: a group of addresses.
+pub type Source = u64;
+
+/// Difficulties summed up to a header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sums {
+    pub(super) work: Work,
+    pub(super) backed_work: Work,
+}
+
+impl Sums {
+    /// Those of the trunk, which was judged.
+    pub(super) const fn judged(work: Work) -> Self {
+        Self { work, backed_work: work }
+    }
+
+    /// Adds a header.
+    pub(super) fn plus(self, known: &Known) -> Self {
+        let bits = known.header().bits;
+        let backed_work = match known.is_backed() {
+            true => self.backed_work.plus(bits),
+            false => self.backed_work,
+        };
+        Self { work: self.work.plus(bits), backed_work }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) known: Known,
     pub(super) work: Work,
+    /// Of `work`, what is backed: all that the trunk has, and above it what cost somebody something.
+    pub(super) backed_work: Work,
     pub(super) last: LastHeights,
     /// Entries of this branch that are backed, up to and including this one; those that joined the
     /// trunk since are counted still.
@@ -120,11 +149,18 @@ pub(super) struct Branch {
     /// Height of the first entry; never the genesis block's.
     pub(super) first: Height,
     pub(super) entries: VecDeque<Entry>,
+    /// Who told it first; `None` is ourselves.
+    pub(super) source: Option<Source>,
 }
 
 impl Branch {
-    pub(super) const fn new(base: Base, first: Height) -> Self {
-        Self { base, first, entries: VecDeque::new() }
+    pub(super) const fn new(base: Base, first: Height, source: Option<Source>) -> Self {
+        Self { base, first, entries: VecDeque::new(), source }
+    }
+
+    /// Tells whether nothing in it cost its maker anything.
+    pub(super) fn is_free(&self) -> bool {
+        self.top().is_none_or(|top| self.backed_up_to(top) == 0)
     }
 
     pub(super) fn at(&self, height: Height) -> Option<&Entry> {
@@ -151,10 +187,16 @@ impl Branch {
     }
 
     /// Adds an entry on top.
-    pub(super) fn push(&mut self, known: Known, work: Work, last: LastHeights, seen: u64) {
+    pub(super) fn push(&mut self, known: Known, sums: Sums, last: LastHeights, seen: u64) {
         let below = self.entries.back().map_or(0, |entry| entry.backed);
         let backed = below.saturating_add(u32::from(known.is_backed()));
-        self.entries.push_back(Entry { known, work, last, backed, seen });
+        let Sums { work, backed_work } = sums;
+        self.entries.push_back(Entry { known, work, backed_work, last, backed, seen });
+    }
+
+    /// Of the work up to its end, what is backed.
+    pub(super) fn backed_work(&self) -> Work {
+        self.entries.back().map_or(Work::ZERO, |entry| entry.backed_work)
     }
 
     /// The last entry, and when it was seen.

@@ -66,6 +66,59 @@ fn the_heaviest_branch_wins_and_the_first_of_equals_stays() {
     assert_eq!(index.standing(&a, &a.hash(3)).unwrap(), Standing::Trunk(Height::new(3)));
 }
 
+/// Branches of one stake header each, above the last blocks of a chain: heavier than what forks below.
+fn free_branches(chain: &TestChain, count: u32) -> Vec<TestChain> {
+    let at = |number: u32| chain.cut(chain.height() - number / 200);
+    (0..count).map(|number| at(number).grow(1, 50 + (number % 200) as u8)).collect()
+}
+
+#[test]
+fn headers_that_cost_nothing_push_nothing_out() {
+    let (trunk, mut index) = start();
+    let (a, b) = (trunk.clone().grow(24, 1), trunk.clone().grow(30, 2));
+    offer(&mut index, &trunk, a.all_above(0));
+    follow(&mut index, &trunk, &a);
+    offer(&mut index, &a, b.all_above(0));
+    follow(&mut index, &a, &b);
+    // What was connected once was judged; it is lighter than all that is told now.
+    assert!(index.get(&a.hash(24)).is_some());
+    for source in 0..40 {
+        index.set_source(Some(source));
+        for branch in free_branches(&b, 600) {
+            offer(&mut index, &b, branch.all_above(branch.height() - 1));
+        }
+    }
+    assert!(index.len() <= 24 + 512);
+    for height in 1..=24 {
+        assert!(index.get(&a.hash(height)).is_some(), "height {height}");
+    }
+}
+
+#[test]
+fn each_source_has_its_share_of_what_costs_nothing() {
+    let (trunk, mut index) = start();
+    let b = trunk.clone().grow(30, 2);
+    offer(&mut index, &trunk, b.all_above(0));
+    follow(&mut index, &trunk, &b);
+    let honest = b.cut(20).grow(3, 3);
+    index.set_source(Some(1));
+    offer(&mut index, &b, honest.all_above(20));
+    index.set_source(Some(2));
+    for branch in free_branches(&b, 600) {
+        offer(&mut index, &b, branch.all_above(branch.height() - 1));
+        assert!(index.len() <= 3 + index.limits().free_branches + 1);
+    }
+    assert!(index.get(&honest.hash(23)).is_some());
+    // One long list is bounded as well.
+    let limits = Limits { free_headers: 20, ..Limits::default() };
+    let mut index = BlockIndex::new(limits);
+    index.set_source(Some(2));
+    offer(&mut index, &b, b.cut(2).grow(26, 9).all_above(2));
+    assert!(index.is_empty());
+    offer(&mut index, &b, b.cut(2).grow(20, 9).all_above(2));
+    assert_eq!(index.len(), 20);
+}
+
 #[test]
 fn headers_that_cost_nothing_do_not_put_us_behind() {
     let (trunk, mut index) = start();
@@ -191,7 +244,7 @@ fn views_of_branches_equal_those_of_whole_chains() {
 #[test]
 fn spam_displaces_spam() {
     let (trunk, _) = start();
-    let limits = Limits { ahead: 100, beside: 50, branches: 4, depth: 60 };
+    let limits = Limits { ahead: 100, beside: 50, branches: 4, depth: 60, ..Limits::default() };
     let mut index = BlockIndex::new(limits);
     let a = trunk.clone().grow(100, 1);
     offer(&mut index, &trunk, a.all_above(0));

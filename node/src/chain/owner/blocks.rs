@@ -101,6 +101,11 @@ impl Owner {
         self.waiting.get(hash).is_some_and(|waiting| waiting.from.is_none())
     }
 
+    /// Returns who sent a block that waits for the verdict on its header.
+    pub(super) fn sender_of_waiting(&self, hash: &BlockHash) -> Option<PeerId> {
+        self.waiting.get(hash).and_then(|waiting| waiting.from)
+    }
+
     pub(super) fn waiting_header_judged(
         &mut self,
         hash: BlockHash,

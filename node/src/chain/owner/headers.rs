@@ -6,6 +6,7 @@ use super::jobs::{HeaderList, HeaderSource, Seal};
 use super::{Owner, unix_now, verdict};
 use crate::chain::command::BlockRefusal;
 use crate::chain::core::ChainError;
+use crate::chain::index::Source;
 use crate::chain::intake::{HeadersStop, place, screen};
 use crate::p2p::api::{PeerId, Penalty};
 use crate::p2p::message::{HeaderEntry, MAX_HEADERS_EXTENDED};
@@ -18,10 +19,14 @@ impl Owner {
         entries: Vec<HeaderEntry>,
     ) -> Result<(), ChainError> {
         let headers: Vec<Header> = entries.into_iter().map(|entry| entry.header).collect();
+        let now = self.now();
+        let others: usize = self.peers.values().map(|state| state.headers.len()).sum();
         let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        self.planner.headers_came(peer, now);
         if state.is_verifying {
             // No offence: a first node that syncs announces hundreds a second.
-            state.headers.put(headers);
+            let most = if others < MOST_OF_ALL { MAX_HEADERS_EXTENDED } else { MOST_WHEN_FULL };
+            state.headers.put(headers, most);
             return Ok(());
         }
         self.start_headers(HeaderSource::Peer(peer), headers)
@@ -56,14 +61,27 @@ impl Owner {
         Ok(())
     }
 
+    /// Returns on whose share of the index headers are counted; nobody's for our own.
+    pub(super) fn who_pays(&self, source: HeaderSource) -> Option<Source> {
+        let told_by = match source {
+            HeaderSource::Peer(peer) => Some(peer),
+            HeaderSource::Block(hash) => self.sender_of_waiting(&hash),
+        };
+        // Of one that left in the meantime no more is known.
+        told_by.map(|peer| self.peers.get(&peer).map_or(0, |state| state.source))
+    }
+
     /// Gives headers their place and tells the planner.
     pub(super) fn headers_verified(
         &mut self,
         list: HeaderList,
         seals: Vec<Seal>,
     ) -> Result<(), ChainError> {
+        let source = self.who_pays(list.source);
         let (index, trunk, tools) = self.core.index_and_trunk();
+        index.set_source(source);
         let placed = place(&tools.params, index, trunk, seals, unix_now())?;
+        index.set_source(None);
         let HeaderList { source, first, count, last_known, stop, early } = list;
         // What was found wrong first in the list's order.
         let stop = placed.stop.or(stop);
@@ -100,10 +118,12 @@ impl Owner {
 
     /// Goes on with what a peer sent in the meantime.
     fn next_headers(&mut self, peer: PeerId) -> Result<(), ChainError> {
+        let now = self.now();
         let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
         state.is_verifying = false;
         let (next, was_dropped) = state.headers.take();
         if let Some(headers) = next {
+            self.planner.headers_came(peer, now);
             self.start_headers(HeaderSource::Peer(peer), headers)?;
         }
         if was_dropped {
@@ -129,6 +149,12 @@ impl Owner {
     }
 }
 
+/// Headers that wait for the verification of others, of all peers together: 6 MB. More is taken only in
+/// short lists.
+const MOST_OF_ALL: usize = 20_000;
+/// Headers of one peer that wait while there are too many: an announcement, with some to spare.
+const MOST_WHEN_FULL: usize = 64;
+
 /// Headers of a peer that came while others of it were being verified. One list at most, so that
 /// haste costs neither memory nor anything else.
 #[derive(Debug, Default)]
@@ -142,12 +168,16 @@ impl WaitingHeaders {
     /// Adds a list: announcements of one block after the other become one list. Of two that do not
     /// follow each other the longer stays, else the newer: a flow of announcements must not push out
     /// the answer that leads up to them.
-    fn put(&mut self, headers: Vec<Header>) {
+    fn put(&mut self, headers: Vec<Header>, most: usize) {
+        if self.list.len().max(headers.len()) > most {
+            self.was_dropped = true;
+            return;
+        }
         let follows = match (self.list.last(), headers.first()) {
             (Some(last), Some(first)) => first.previous == last.hash(),
             _ => true,
         };
-        if follows && self.list.len() + headers.len() <= MAX_HEADERS_EXTENDED {
+        if follows && self.list.len() + headers.len() <= most {
             self.list.extend(headers);
             return;
         }
@@ -155,6 +185,11 @@ impl WaitingHeaders {
         if !follows && headers.len() >= self.list.len() {
             self.list = headers;
         }
+    }
+
+    /// Returns how many wait.
+    fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Takes the list, and whether others were dropped since the last time.
@@ -174,7 +209,7 @@ impl From<HeadersStop> for BlockRefusal {
 mod tests {
     use std::sync::Arc;
 
-    use super::WaitingHeaders;
+    use super::{MOST_WHEN_FULL, WaitingHeaders};
     use crate::chain::testing::{TestChain, params};
     use crate::p2p::message::MAX_HEADERS_EXTENDED;
 
@@ -183,7 +218,7 @@ mod tests {
         let chain = TestChain::new(&Arc::new(params())).grow(2_500, 1);
         let mut waiting = WaitingHeaders::default();
         for height in 0..2_500 {
-            waiting.put(chain.headers(height, height + 1));
+            waiting.put(chain.headers(height, height + 1), MAX_HEADERS_EXTENDED);
         }
         let (list, was_dropped) = waiting.take();
         assert_eq!(list.unwrap(), chain.headers(0, MAX_HEADERS_EXTENDED as u32));
@@ -195,12 +230,22 @@ mod tests {
     fn an_answer_is_not_pushed_out_by_announcements() {
         let chain = TestChain::new(&Arc::new(params())).grow(700, 1);
         let mut waiting = WaitingHeaders::default();
-        waiting.put(chain.headers(0, 500));
-        waiting.put(chain.headers(600, 601));
-        waiting.put(chain.headers(601, 602));
+        waiting.put(chain.headers(0, 500), MAX_HEADERS_EXTENDED);
+        waiting.put(chain.headers(600, 601), MAX_HEADERS_EXTENDED);
+        waiting.put(chain.headers(601, 602), MAX_HEADERS_EXTENDED);
         assert_eq!(waiting.take(), (Some(chain.headers(0, 500)), true));
-        waiting.put(chain.headers(600, 601));
-        waiting.put(chain.headers(602, 603));
+        waiting.put(chain.headers(600, 601), MAX_HEADERS_EXTENDED);
+        waiting.put(chain.headers(602, 603), MAX_HEADERS_EXTENDED);
         assert_eq!(waiting.take(), (Some(chain.headers(602, 603)), true));
+    }
+
+    #[test]
+    fn when_there_is_little_room_only_short_lists_wait() {
+        let chain = TestChain::new(&Arc::new(params())).grow(100, 1);
+        let mut waiting = WaitingHeaders::default();
+        waiting.put(chain.headers(0, MOST_WHEN_FULL as u32 + 1), MOST_WHEN_FULL);
+        assert_eq!(waiting.take(), (None, true));
+        waiting.put(chain.headers(0, 16), MOST_WHEN_FULL);
+        assert_eq!(waiting.take(), (Some(chain.headers(0, 16)), false));
     }
 }

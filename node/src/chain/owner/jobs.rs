@@ -83,7 +83,7 @@ pub(super) enum JobResult {
     Pilot(HeaderList, Vec<Seal>, Vec<Header>),
     /// More headers of a list, behind those before: their blocks can be asked for while the seals of
     /// the others are verified. The list as a whole comes again.
-    Prefix(Vec<CheckedHeader>),
+    Prefix(HeaderSource, Vec<CheckedHeader>),
     /// A body was checked.
     Body { hash: BlockHash, bytes: usize, result: Result<Arc<CheckedBlock>, BodyFault> },
     /// A loose transaction was verified.
@@ -140,7 +140,7 @@ impl Owner {
                 self.verify_rest(list, seals, rest);
                 Ok(())
             }
-            JobResult::Prefix(headers) => self.place_early(headers),
+            JobResult::Prefix(source, headers) => self.place_early(source, headers),
             JobResult::Body { hash, bytes, result } => self.body_checked(hash, bytes, result),
             JobResult::Tx { verdict, from } => self.tx_verified(*verdict, from),
             JobResult::Test { verdict, reply } => self.tx_tested(*verdict, reply),
@@ -168,10 +168,17 @@ impl Owner {
 
     /// Gives headers their place before the rest of their list. What is wrong with them, or with their
     /// order, shows when the list is complete.
-    fn place_early(&mut self, headers: Vec<CheckedHeader>) -> Result<(), ChainError> {
+    fn place_early(
+        &mut self,
+        source: HeaderSource,
+        headers: Vec<CheckedHeader>,
+    ) -> Result<(), ChainError> {
         let seals = headers.into_iter().map(|header| (header.hash(), Ok(header))).collect();
+        let source = self.who_pays(source);
         let (index, trunk, tools) = self.core.index_and_trunk();
+        index.set_source(source);
         let placed = place(&tools.params, index, trunk, seals, unix_now())?;
+        index.set_source(None);
         if placed.held > 0 {
             self.core.touch();
         }
@@ -256,7 +263,8 @@ impl SealTask {
         let fresh = state.seals.iter().skip(state.early).map_while(|(_, seal)| seal.as_ref().ok());
         let headers: Vec<CheckedHeader> = fresh.cloned().collect();
         state.early += headers.len();
-        (!headers.is_empty()).then_some(JobResult::Prefix(headers))
+        let source = state.list.as_ref()?.source;
+        (!headers.is_empty()).then_some(JobResult::Prefix(source, headers))
     }
 }
 
@@ -285,7 +293,7 @@ mod tests {
 
     fn heights(result: Option<JobResult>) -> Vec<u32> {
         match result {
-            Some(JobResult::Prefix(headers)) => {
+            Some(JobResult::Prefix(_, headers)) => {
                 headers.iter().map(|header| header.header().number.value()).collect()
             }
             None => Vec::new(),

@@ -7,9 +7,11 @@ use mvs_primitives::hash::BlockHash;
 
 use super::Owner;
 use super::headers::WaitingHeaders;
+use super::relay::Gathered;
 use super::serve::Request;
 use crate::chain::core::ChainError;
-use crate::chain::index::locator;
+use crate::chain::index::{Source, locator};
+use crate::p2p::addresses::Group;
 use crate::p2p::api::{Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage};
 use crate::p2p::message::{HeaderEntry, Inventory, Locator, Message, PROTOCOL_VERSION};
 use crate::sync::{Action, ChainNow, PeerView};
@@ -27,11 +29,21 @@ pub(super) struct PeerState {
     pub(super) headers: WaitingHeaders,
     /// The least fee in units per 1000 bytes that it wants to hear of.
     pub(super) fee_filter: u64,
+    /// Stands for the group of its address.
+    pub(super) source: Source,
+    /// Transactions that it is to hear of; `None` if it wants none.
+    pub(super) gathered: Option<Gathered>,
 }
 
 impl PeerState {
-    pub(super) fn new() -> Self {
-        Self { is_verifying: false, headers: WaitingHeaders::default(), fee_filter: 0 }
+    pub(super) fn new(source: Source, wants_transactions: bool) -> Self {
+        Self {
+            is_verifying: false,
+            headers: WaitingHeaders::default(),
+            fee_filter: 0,
+            source,
+            gathered: wants_transactions.then(Gathered::default),
+        }
     }
 }
 
@@ -45,6 +57,7 @@ impl Owner {
                 self.planner.peer_gone(peer);
                 self.tx_requests.peer_gone(peer);
                 self.tx_queue.peer_gone(peer);
+                self.server.peer_gone(peer);
                 self.orphans.forget_peer(peer.number());
             }
             NetworkEvent::Message { peer, message, charge } => {
@@ -96,7 +109,8 @@ impl Owner {
             self.planner.peer_connected(facts.id, view);
         }
         let peer = facts.id;
-        self.peers.insert(peer, PeerState::new());
+        let source = Group::of(facts.address).number();
+        self.peers.insert(peer, PeerState::new(source, facts.wants_transactions));
         if self.takes_transactions() {
             self.send(peer, &Message::MemPool);
         }
@@ -194,6 +208,7 @@ impl Owner {
                 trunk: self.core.trunk(),
                 has_body: |hash: &BlockHash| bodies.has(hash),
                 held_bytes: bodies.wire_bytes(),
+                losses: bodies.losses(),
             };
             self.planner.poll(&chain, now)?
         };

@@ -1,27 +1,30 @@
 //! Answers what peers ask of the chain, on a thread of its own: reading blocks must not hold up the
 //! owner. It reads the published tip.
 
+mod queue;
+
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mvs_consensus::error::Fault;
 use mvs_primitives::hash::BlockHash;
+use mvs_primitives::height::Height;
 use tokio::sync::watch;
 
+use self::queue::Queue;
 use crate::chain::core::ChainError;
 use crate::chain::events::TipView;
 use crate::chain::index::{HeadersAfter, headers_after};
 use crate::chain::stop::Stop;
 use crate::chain::trunk::Trunk;
-use crate::p2p::api::{PeerId, Penalty};
+use crate::p2p::api::{Direction, PeerId, Penalty};
 use crate::p2p::message::{HeaderEntry, Inventory, Locator, Message, RawBlock};
 use crate::p2p::network::Network;
 
-/// Requests that wait. When it is full, more are dropped: whoever asked repeats it, and the limits of
-/// each peer keep one from filling it.
-const QUEUE: usize = 1_024;
+/// Blocks so far below the tip are history, which is told only as long as the upload budget lasts: an
+/// hour or less, so that whoever was cut off for a moment still catches up.
+const RECENT_BLOCKS: u32 = 100;
 /// How often the thread looks whether it is to stop.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,20 +39,31 @@ pub(super) enum Request {
     Data { peer: PeerId, blocks: Vec<BlockHash> },
 }
 
+impl Request {
+    /// Returns who asks.
+    const fn peer(&self) -> PeerId {
+        match self {
+            Self::Headers { peer, .. } | Self::Blocks { peer, .. } | Self::Data { peer, .. } => {
+                *peer
+            }
+        }
+    }
+}
+
 /// The thread.
 #[derive(Debug)]
 pub(super) struct Server {
-    requests: SyncSender<Request>,
+    requests: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     pub(super) fn start(network: Network, tip: watch::Receiver<Arc<TipView>>, stop: Stop) -> Self {
-        let (requests, receiver) = sync_channel(QUEUE);
-        let worker = Worker { network, tip, stop };
+        let requests = Arc::new(Queue::default());
+        let worker = Worker { network, tip, stop, requests: Arc::clone(&requests) };
         let thread = std::thread::Builder::new()
             .name("serve".to_owned())
-            .spawn(move || worker.run(&receiver))
+            .spawn(move || worker.run())
             .inspect_err(|error| {
                 tracing::error!(target: "chain", %error, "peers get no answers: no thread");
             })
@@ -58,15 +72,21 @@ impl Server {
     }
 
     pub(super) fn push(&self, request: Request) {
-        if self.requests.try_send(request).is_err() {
-            tracing::debug!(target: "chain", "a request of a peer was dropped");
+        let peer = request.peer();
+        if self.requests.push(request) {
+            tracing::debug!(target: "chain", %peer, "a request of a peer was dropped");
         }
     }
 
+    /// A peer left.
+    pub(super) fn peer_gone(&self, peer: PeerId) {
+        self.requests.peer_gone(peer);
+    }
+
+    /// Ends the thread and waits for it.
     pub(super) fn join(self) {
-        let Self { requests, thread } = self;
-        drop(requests);
-        if let Some(thread) = thread {
+        self.requests.close();
+        if let Some(thread) = self.thread {
             // It only reads; a panic was printed when it happened.
             let _ = thread.join();
         }
@@ -77,16 +97,13 @@ struct Worker {
     network: Network,
     tip: watch::Receiver<Arc<TipView>>,
     stop: Stop,
+    requests: Arc<Queue>,
 }
 
 impl Worker {
-    fn run(&self, requests: &Receiver<Request>) {
-        while !self.stop.is_set() {
-            let request = match requests.recv_timeout(PAUSE) {
-                Ok(request) => request,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
+    fn run(&self) {
+        while !self.stop.is_set() && !self.requests.is_closed() {
+            let Some(request) = self.requests.take(PAUSE) else { continue };
             if let Err(error) = self.answer(&request) {
                 // Ours, not the peer's. The owner meets the same disk and decides.
                 tracing::error!(target: "chain", code = error.code(), %error,
@@ -159,13 +176,25 @@ impl Worker {
         peer: PeerId,
         blocks: &[BlockHash],
     ) -> Result<(), ChainError> {
+        let Some(facts) = self.network.facts(peer) else { return Ok(()) };
+        let tip = view.snapshot.tip().height;
         let mut missing = Vec::new();
         for hash in blocks {
             if self.stop.is_set() {
                 return Ok(());
             }
             let height = view.snapshot.height_of(hash)?;
-            let bytes = match height {
+            let is_refused = height.is_some_and(|height| {
+                is_history(height, tip)
+                    && facts.direction != Direction::Manual
+                    && self.network.is_upload_used_up()
+            });
+            if is_refused && facts.direction == Direction::Inbound {
+                // It finds another one that has some left.
+                self.network.close_for_upload(peer);
+                return Ok(());
+            }
+            let bytes = match height.filter(|_| !is_refused) {
                 Some(height) => view.snapshot.block(height)?,
                 None => None,
             };
@@ -189,6 +218,11 @@ impl Worker {
                 "answer not sent");
         }
     }
+}
+
+/// Tells whether a block is so old that only whoever reads the whole chain asks for it.
+const fn is_history(height: Height, tip: Height) -> bool {
+    tip.blocks_since(height) >= RECENT_BLOCKS
 }
 
 fn unreadable() -> ChainError {

@@ -25,6 +25,7 @@ use crate::chain::core::{ChainCore, Tools};
 use crate::chain::index::Limits;
 use crate::chain::stop::Stop;
 use crate::chain::verify::VerifyPool;
+use crate::mempool::{LooseTx, Saved};
 use crate::p2p::api::{Charge, CloseReason, NetworkEvent, PeerId};
 use crate::p2p::codec::Magic;
 use crate::p2p::message::{RawBlock, RawTx};
@@ -202,7 +203,7 @@ fn headers_with_seals_put_us_behind_until_they_are_connected() {
 fn far_behind_blocks_wait_for_others_to_share_a_sync_with() {
     let mut world = World::new("gather");
     let peer = PeerId::new(1);
-    world.owner.peers.insert(peer, PeerState::new());
+    world.owner.peers.insert(peer, PeerState::new(1, true));
     let count = world.blocks.len();
     let headers: Vec<Header> = (0..count).map(|at| world.block(at).header().clone()).collect();
     world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
@@ -237,7 +238,7 @@ fn far_behind_blocks_wait_for_others_to_share_a_sync_with() {
 fn a_list_whose_first_seal_is_false_costs_few() {
     let mut world = World::new("pilot");
     let peer = PeerId::new(1);
-    let facts = world.owner.peers.insert(peer, PeerState::new());
+    let facts = world.owner.peers.insert(peer, PeerState::new(1, true));
     assert!(facts.is_none());
     // Headers that follow each other; the first has a false seal.
     let mut headers = vec![world.false_seal(5).header().clone()];
@@ -259,7 +260,7 @@ fn a_list_whose_first_seal_is_false_costs_few() {
 fn a_long_list_of_good_headers_is_taken_whole() {
     let mut world = World::new("long");
     let peer = PeerId::new(1);
-    world.owner.peers.insert(peer, PeerState::new());
+    world.owner.peers.insert(peer, PeerState::new(1, true));
     let count = world.blocks.len();
     let headers: Vec<Header> = (0..count).map(|at| world.block(at).header().clone()).collect();
     world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
@@ -268,4 +269,84 @@ fn a_long_list_of_good_headers_is_taken_whole() {
     world.step();
     assert_eq!(world.owner.core.index.len(), count);
     world.end();
+}
+
+#[test]
+fn blocks_of_the_heaviest_branch_stay_and_others_give_way() {
+    let mut world = World::new("room");
+    let peer = PeerId::new(1);
+    world.owner.peers.insert(peer, PeerState::new(1, true));
+    // The first block is missing, so none of the others is connected.
+    let headers = (0..40).map(|at| world.block(at).header().clone()).collect();
+    world.owner.start_headers(HeaderSource::Peer(peer), headers).unwrap();
+    while world.owner.core.index.len() < 40 {
+        world.step();
+    }
+    for at in 1..40 {
+        let block = world.block(at);
+        world.owner.on_block(peer, block, Charge::none()).unwrap();
+    }
+    while world.owner.core.bodies.len() < 39 {
+        world.step();
+    }
+    let (wire, memory) =
+        (world.owner.core.bodies.wire_bytes(), world.owner.core.bodies.memory_bytes());
+    assert_eq!(memory, wire * 4);
+    // Half of them as bytes is enough.
+    world.owner.keep_bodies_below(memory / 2);
+    let bodies = &world.owner.core.bodies;
+    assert!(bodies.memory_bytes() <= memory / 2 && bodies.memory_bytes() > wire);
+    // Only then the body of a branch that nobody knows goes.
+    let stray = mvs_primitives::hash::BlockHash::from_bytes([9; 32]);
+    let body = crate::chain::bodies::Body::Raw(vec![0; 100].into());
+    world.owner.core.bodies.insert(stray, body, None);
+    world.owner.keep_bodies_below(wire + 100);
+    assert!(world.owner.core.bodies.has(&stray));
+    world.owner.keep_bodies_below(0);
+    assert!(!world.owner.core.bodies.has(&stray));
+    // The others stay as bytes, and connect.
+    assert_eq!((world.owner.core.bodies.len(), world.owner.core.bodies.memory_bytes()), (39, wire));
+    let first = world.block(0);
+    world.owner.on_block(peer, first, Charge::none()).unwrap();
+    world.step();
+    while world.owner.core.is_dirty() {
+        world.owner.advance().unwrap();
+    }
+    assert_eq!(world.owner.core.tip().height.value(), 40);
+    world.end();
+}
+
+#[test]
+fn the_saved_pool_returns_in_parts_and_is_not_lost_before() {
+    let mut world = World::new("saved");
+    let path = world.folder.join("pool");
+    let coinbase = Block::decode(&world.blocks[0]).unwrap().transactions.remove(0);
+    let saved = (0..3).map(|number| Saved {
+        tx: LooseTx::from(Transaction { locktime: number, ..coinbase.clone() }),
+        first_seen_secs: 1,
+    });
+    world.owner.config.pool_file = Some(path.clone());
+    world.owner.load_pool().unwrap();
+    world.owner.saved_pool.left = saved.collect();
+    for left in [2, 1, 0] {
+        assert!(world.owner.has_work());
+        world.owner.save_pool();
+        assert!(!path.exists(), "what is on disk is worth more than what is here");
+        // Commands are looked at after each part.
+        world.owner.load_part(Duration::ZERO).unwrap();
+        assert_eq!(world.owner.saved_pool.left.len(), left);
+    }
+    world.owner.save_pool();
+    assert!(path.exists());
+    world.end();
+}
+
+#[test]
+fn the_owner_ends_although_nobody_told_it_to_stop() {
+    let world = World::new("fault");
+    // As after a fault: the token is set when all is closed.
+    assert!(!world.stop.is_set());
+    drop(world.gate);
+    world.owner.close().unwrap();
+    let _ = std::fs::remove_dir_all(&world.folder);
 }

@@ -21,7 +21,7 @@ use crate::chain::command::{TestReply, TxRefusal};
 use crate::chain::core::ChainError;
 use crate::chain::events::ChainEvent;
 use crate::mempool::{
-    BlockTxs, LooseTx, Origin, Reject, Removed, Staged, Tip, TipChange, Verdict, load,
+    BlockTxs, LooseTx, Origin, Reject, Removed, Staged, Tip, TipChange, Verdict,
 };
 use crate::p2p::api::{Charge, Merit, PeerId, Penalty};
 use crate::p2p::message::{Inventory, Message, RawTx};
@@ -30,8 +30,6 @@ use crate::p2p::message::{Inventory, Message, RawTx};
 const JOBS_OF_THREAD: usize = 2;
 /// Transactions that are tested at a time for those who ask; more are told to ask later.
 const MOST_TESTS: usize = 64;
-/// The most of a pool file that is read.
-const POOL_FILE_BYTES: u64 = 256 << 20;
 
 impl Owner {
     /// Tells whether loose transactions are taken from peers: only at the tip, where they can be
@@ -40,7 +38,7 @@ impl Owner {
         self.config.relay && self.status.borrow().is_synced
     }
 
-    fn with_tip<T>(&self, look: impl FnOnce(&Tip<'_>) -> T) -> Result<T, Fault> {
+    pub(super) fn with_tip<T>(&self, look: impl FnOnce(&Tip<'_>) -> T) -> Result<T, Fault> {
         let trunk = self.core.trunk();
         let tip = trunk.tip();
         let parent = Parent { hash: tip.hash, height: tip.height };
@@ -193,7 +191,7 @@ impl Owner {
                     self.network.note_merit(peer, Merit::Tx);
                 }
                 self.answer_tx(&txid, Ok(txid));
-                self.relay(&tx);
+                self.relay(txid, from);
                 let _ = self.events.send(ChainEvent::Loose { txid });
                 for (child, peer) in self.orphans.take_children(&txid) {
                     self.offer(child, Some(PeerId::new(peer)), Charge::none());
@@ -231,7 +229,7 @@ impl Owner {
         Ok(self.core.trunk().coin(previous)?.is_some())
     }
 
-    fn admit(&mut self, verdict: Verdict) -> Result<Result<(), Reject>, ChainError> {
+    pub(super) fn admit(&mut self, verdict: Verdict) -> Result<Result<(), Reject>, ChainError> {
         let trunk = self.core.trunk().clone();
         let tip = trunk.tip();
         let parent = Parent { hash: tip.hash, height: tip.height };
@@ -257,21 +255,6 @@ impl Owner {
         for reply in self.tx_replies.remove(txid).unwrap_or_default() {
             let _ = reply.send(answer.clone());
         }
-    }
-
-    /// Tells the peers of a transaction.
-    fn relay(&self, tx: &LooseTx) {
-        if !self.config.relay {
-            return;
-        }
-        let txid = tx.txid();
-        let Some(entry) = self.mempool.get(&txid) else { return };
-        let per_thousand = entry.rate().units_per_million_bytes() / 1_000;
-        let message = Message::Inv(vec![Inventory::Tx(txid)]);
-        self.network.broadcast(&message, |facts| {
-            let least = self.peers.get(&facts.id).map_or(0, |state| state.fee_filter);
-            facts.wants_transactions && per_thousand >= least
-        });
     }
 
     pub(super) fn on_mempool(&self, peer: PeerId) {
@@ -326,7 +309,7 @@ impl Owner {
         self.tell_dropped(&outcome.removed);
         for tx in &outcome.returned {
             let _ = self.events.send(ChainEvent::Loose { txid: tx.txid() });
-            self.relay(tx);
+            self.relay(tx.txid(), None);
         }
         // A block may bring the parent of an orphan.
         if !self.orphans.is_empty() {
@@ -337,50 +320,6 @@ impl Owner {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn load_pool(&mut self) -> Result<(), ChainError> {
-        // The pool must know the tip before anything enters.
-        self.update_pool(&[], &[])?;
-        let Some(path) = self.config.pool_file.clone() else { return Ok(()) };
-        let genesis = self.params().genesis.header.hash();
-        let loaded = match load(&path, &genesis, POOL_FILE_BYTES) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                tracing::warn!(target: "chain", %error, "the saved pool is not read");
-                return Ok(());
-            }
-        };
-        for warning in &loaded.warnings {
-            tracing::warn!(target: "chain", %warning, path = %path.display(),
-                "the saved pool is damaged");
-        }
-        let count = loaded.transactions.len();
-        let (mut entered, policy) = (0, self.mempool.config().policy.clone());
-        for saved in loaded.transactions {
-            if self.stop.is_set() {
-                break;
-            }
-            let Ok(staged) = self.mempool.stage(saved.tx, Origin::Local) else { continue };
-            let staged = staged.seen_at(saved.first_seen_secs);
-            let signatures = Arc::clone(&self.core.tools().signatures);
-            let cache = CacheUse::ReadWrite(&signatures);
-            let verdict = self.with_tip(|tip| staged.verify(tip, &policy, cache))?;
-            entered += usize::from(self.admit(verdict)?.is_ok());
-        }
-        if count > 0 {
-            tracing::info!(target: "chain", saved = count, entered, "pool loaded");
-        }
-        Ok(())
-    }
-
-    pub(super) fn save_pool(&self) {
-        let Some(path) = &self.config.pool_file else { return };
-        let genesis = self.params().genesis.header.hash();
-        match self.mempool.save(path, &genesis) {
-            Ok(count) => tracing::info!(target: "chain", count, "pool saved"),
-            Err(error) => tracing::warn!(target: "chain", %error, "the pool is not saved"),
-        }
     }
 }
 

@@ -31,6 +31,13 @@ impl Group {
         Self(bytes)
     }
 
+    /// Returns a number for the group, to count by: two groups may share one by chance.
+    pub fn number(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(self, &mut hasher);
+        std::hash::Hasher::finish(&hasher)
+    }
+
     /// Returns the bytes that stand for the group in keyed hashes.
     pub(super) const fn as_bytes(&self) -> &[u8; 19] {
         &self.0

@@ -77,6 +77,8 @@ pub(super) struct Dial {
     address: SocketAddr,
     target: Target,
     direction: Direction,
+    /// Opened only to see who answers.
+    is_feeler: bool,
 }
 
 /// A connection with a task.
@@ -87,6 +89,8 @@ struct Connection {
     since: Instant,
     line: PeerLine,
     is_open: bool,
+    /// To be closed as soon as it is open.
+    is_feeler: bool,
     /// Told to close; its place is free already.
     is_leaving: bool,
 }
@@ -110,13 +114,15 @@ pub(super) struct Manager {
     self_nonce: SelfNonce,
     connections: HashMap<PeerId, Connection>,
     manual: HashMap<SocketAddr, Manual>,
-    dials: HashMap<SocketAddr, Direction>,
+    /// Addresses that are being dialled, and whether for one of the places of the address book.
+    dials: HashMap<SocketAddr, bool>,
     tasks: JoinSet<()>,
     notes: mpsc::Sender<Note>,
     notes_end: Option<mpsc::Receiver<Note>>,
     stop: watch::Sender<bool>,
     sample: Option<(Instant, Vec<NetAddress>)>,
     next_seeding: Instant,
+    next_feeler: Instant,
     next_save: Instant,
 }
 
@@ -132,6 +138,7 @@ impl Manager {
     ) -> Self {
         let (notes, notes_end) = mpsc::channel(NOTE_QUEUE);
         let now = Instant::now();
+        let next_feeler = now + config.feeler_every;
         let named = if config.connect.is_empty() { &config.add_peers } else { &config.connect };
         let manual = named.iter().map(|address| (*address, Manual::new(&config, now))).collect();
         Self {
@@ -151,6 +158,7 @@ impl Manager {
             stop: watch::Sender::new(false),
             sample: None,
             next_seeding: now,
+            next_feeler,
             next_save: now + SAVE_EVERY,
         }
     }
@@ -262,7 +270,7 @@ impl Manager {
             return refuse(CloseReason::Full);
         }
         if stream.set_nodelay(true).is_ok() {
-            self.spawn_peer(stream, address, Direction::Inbound);
+            self.spawn_peer(stream, address, Direction::Inbound, false);
         }
     }
 
@@ -307,7 +315,7 @@ impl Manager {
     fn on_dialed(&mut self, dial: &Dial, result: std::io::Result<TcpStream>) {
         self.dials.remove(&dial.address);
         match result {
-            Ok(stream) => self.spawn_peer(stream, dial.address, dial.direction),
+            Ok(stream) => self.spawn_peer(stream, dial.address, dial.direction, dial.is_feeler),
             Err(error) => {
                 let address = dial.address;
                 tracing::debug!(target: "p2p", %address, %error, "cannot connect");
@@ -316,7 +324,13 @@ impl Manager {
         }
     }
 
-    fn spawn_peer(&mut self, stream: TcpStream, address: SocketAddr, direction: Direction) {
+    fn spawn_peer(
+        &mut self,
+        stream: TcpStream,
+        address: SocketAddr,
+        direction: Direction,
+        is_feeler: bool,
+    ) {
         let now = Instant::now();
         let id = self.shared.next_id();
         let (line, end) = peer_line();
@@ -353,8 +367,9 @@ impl Manager {
             notes: self.notes.clone(),
             stop: self.stop.subscribe(),
         };
+        let (is_open, is_leaving, since) = (false, false, now);
         let connection =
-            Connection { address, direction, since: now, line, is_open: false, is_leaving: false };
+            Connection { address, direction, since, line, is_open, is_feeler, is_leaving };
         self.connections.insert(id, connection);
         self.tasks.spawn(task.run());
     }
@@ -368,6 +383,9 @@ impl Manager {
         tracing::debug!(target: "p2p", peer = %id, %address, ?direction, %agent, "connected");
         if direction.is_outbound() && Some(address) != self.config.proxy {
             self.book.connected(address, facts.services, unix_secs());
+        }
+        if self.connections.get(&id).is_some_and(|connection| connection.is_feeler) {
+            self.close(id, CloseReason::Requested("somebody is there"));
         }
     }
 
@@ -481,7 +499,8 @@ impl Manager {
                 manual.is_busy = true;
             }
             let target = Target::Address(address);
-            self.spawn_dial(Dial { address, target, direction: Direction::Manual });
+            let direction = Direction::Manual;
+            self.spawn_dial(Dial { address, target, direction, is_feeler: false });
         }
     }
 
@@ -501,36 +520,51 @@ impl Manager {
     }
 
     fn dial_addresses(&mut self) {
-        let of_book = |direction: Direction| direction == Direction::Outbound;
-        let open = self.connections.values().filter(|c| of_book(c.direction)).count();
-        let dialing = self.dials.values().filter(|direction| of_book(**direction)).count();
+        let is_kept = |c: &&Connection| c.direction == Direction::Outbound && !c.is_feeler;
+        let open = self.connections.values().filter(is_kept).count();
+        let dialing = self.dials.values().filter(|of_book| **of_book).count();
         let wanted = self.config.max_outbound.saturating_sub(open + dialing);
         let room = MAX_DIALS.saturating_sub(self.dials.len());
         for _ in 0..wanted.min(room) {
-            // One peer for each group of addresses, so that no provider has them all.
-            let dials = self.dials.keys().copied();
-            let outbound = self.connections.values().filter(|c| c.direction.is_outbound());
-            let groups: HashSet<_> =
-                outbound.map(|c| c.address).chain(dials).map(Group::of).collect();
-            let known: HashSet<_> = self.connections.values().map(|c| c.address).collect();
-            let (bans, now, own) = (&self.bans, unix_secs(), self.config.external);
-            let manual = &self.manual;
-            let chosen = self.book.select(now, |address, group| {
-                !groups.contains(&group)
-                    && !known.contains(&address)
-                    && !manual.contains_key(&address)
-                    && Some(address) != own
-                    && !bans.is_banned(address.ip(), now)
-            });
-            let Some(address) = chosen else { break };
-            self.book.attempt(address, now);
-            let target = Target::Address(address);
-            self.spawn_dial(Dial { address, target, direction: Direction::Outbound });
+            if !self.dial_from_book(false) {
+                break;
+            }
+        }
+        let now = Instant::now();
+        if wanted == 0 && self.config.max_outbound > 0 && now >= self.next_feeler {
+            let half = self.config.feeler_every / 2;
+            let more = self.random.below(usize::try_from(half.as_millis()).unwrap_or(0) * 2);
+            self.next_feeler = now + half + Duration::from_millis(more as u64); // widening
+            self.dial_from_book(true);
         }
     }
 
+    /// Dials an address of the book, if there is one worth it.
+    fn dial_from_book(&mut self, is_feeler: bool) -> bool {
+        // One peer for each group of addresses, so that no provider has them all.
+        let dials = self.dials.keys().copied();
+        let outbound = self.connections.values().filter(|c| c.direction.is_outbound());
+        let groups: HashSet<_> = outbound.map(|c| c.address).chain(dials).map(Group::of).collect();
+        let known: HashSet<_> = self.connections.values().map(|c| c.address).collect();
+        let (bans, now, own) = (&self.bans, unix_secs(), self.config.external);
+        let manual = &self.manual;
+        let chosen = self.book.select(now, |address, group| {
+            !groups.contains(&group)
+                && !known.contains(&address)
+                && !manual.contains_key(&address)
+                && Some(address) != own
+                && !bans.is_banned(address.ip(), now)
+        });
+        let Some(address) = chosen else { return false };
+        self.book.attempt(address, now);
+        let target = Target::Address(address);
+        self.spawn_dial(Dial { address, target, direction: Direction::Outbound, is_feeler });
+        true
+    }
+
     fn spawn_dial(&mut self, dial_this: Dial) {
-        self.dials.insert(dial_this.address, dial_this.direction);
+        let is_of_book = dial_this.direction == Direction::Outbound && !dial_this.is_feeler;
+        self.dials.insert(dial_this.address, is_of_book);
         let (notes, mut stop) = (self.notes.clone(), self.stop.subscribe());
         let (proxy, within) = (self.config.proxy, self.config.connect_timeout);
         self.tasks.spawn(async move {
@@ -559,7 +593,7 @@ impl Manager {
             {
                 let target = Target::Name(host.to_owned(), port);
                 let direction = Direction::Outbound;
-                self.spawn_dial(Dial { address: proxy, target, direction });
+                self.spawn_dial(Dial { address: proxy, target, direction, is_feeler: false });
             }
             return;
         }

@@ -15,11 +15,9 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::manager::Note;
-use crate::p2p::api::{
-    Charge, CloseReason, Direction, NetworkEvent, PeerFacts, PeerId, PeerMessage,
-};
+use crate::p2p::api::{Charge, CloseReason, Direction, NetworkEvent, PeerFacts, PeerId};
 use crate::p2p::budget::share_kib;
-use crate::p2p::message::{Encoded, Inventory};
+use crate::p2p::message::Encoded;
 use crate::p2p::network::{LiveNumbers, PeerControl, PeerLine, PeerLineEnd, Shared};
 use crate::p2p::session::{Action, Session};
 
@@ -239,9 +237,6 @@ impl Running {
                 self.event = Some(NetworkEvent::Connected(facts));
             }
             Action::Deliver(message) => {
-                if self.is_over_budget(&message) {
-                    return Some((CloseReason::UploadBudget, false));
-                }
                 // While a frame is coming in, the share is that frame's.
                 let share = match self.task.session.frame_in_progress() {
                     None => self.share.take(),
@@ -255,16 +250,6 @@ impl Running {
             Action::Close { reason, ban } => return Some((reason, ban)),
         }
         None
-    }
-
-    /// Tells whether a request would go on using up an upload budget that is used up. Single blocks, as
-    /// they are announced, are still served.
-    fn is_over_budget(&self, message: &PeerMessage) -> bool {
-        let PeerMessage::GetData(items) = message else { return false };
-        let blocks = items.iter().filter(|item| matches!(item, Inventory::Block(_))).count();
-        self.task.direction == Direction::Inbound
-            && blocks > 1
-            && self.task.shared.budgets.upload().is_used_up(Instant::now())
     }
 
     fn read(&mut self) {

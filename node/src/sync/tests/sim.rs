@@ -1,5 +1,6 @@
 //! A network of scripted peers in virtual time.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 use std::sync::Arc;
@@ -10,14 +11,17 @@ use mvs_primitives::hash::BlockHash;
 use mvs_primitives::header::Header;
 use mvs_primitives::height::Height;
 
+use crate::chain::bodies::Losses;
 use crate::chain::index::{BlockIndex, HeadersAfter, Limits, UndoneHeader, headers_after, locator};
 use crate::chain::intake::{HeadersStop, place, screen};
-use crate::chain::testing::{NOW, TestChain, check, params};
+use crate::chain::testing::{NOW, TestChain, WRONG_BITS, check, params};
 use crate::chain::trunk::Trunk;
 use crate::p2p::api::PeerId;
 use crate::sync::{Action, ChainNow, HeadersEnd, HeadersOutcome, PeerView, Planner, Settings};
 
 pub(super) const BLOCK_BYTES: usize = 1_000;
+/// On the way of an announcement, which nobody has to make up first.
+const ANNOUNCEMENT_DELAY: Duration = Duration::from_millis(20);
 
 /// How a peer behaves.
 #[derive(Debug, Clone)]
@@ -31,6 +35,10 @@ pub(super) struct Script {
     pub(super) per_block: Duration,
     /// Headers in a reply, by the height that we claimed.
     pub(super) like_first_node: bool,
+    /// Most headers in a reply.
+    pub(super) most_headers: usize,
+    /// Answers with headers that break a rule.
+    pub(super) breaks_rules: bool,
     /// Never answers a request for headers.
     pub(super) no_headers: bool,
     /// Never sends a block.
@@ -53,6 +61,8 @@ impl Script {
             latency: Duration::from_millis(20),
             per_block: Duration::from_micros(500),
             like_first_node: false,
+            most_headers: 2_000,
+            breaks_rules: false,
             no_headers: false,
             no_blocks: false,
             bodies_below: u32::MAX,
@@ -111,6 +121,11 @@ pub(super) struct Sim {
     pub(super) reconnected: BTreeSet<PeerId>,
     /// Blocks that each peer delivered first.
     pub(super) delivered: BTreeMap<PeerId, usize>,
+    /// Times that each peer was asked for headers.
+    pub(super) asked_headers: BTreeMap<PeerId, usize>,
+    /// Times that the planner asked whether a body is held.
+    pub(super) looks: Cell<usize>,
+    losses: Losses,
     pub(super) duplicates: usize,
     pub(super) most_held: usize,
     peers: BTreeMap<PeerId, SimPeer>,
@@ -137,6 +152,9 @@ impl Sim {
             dropped: BTreeMap::new(),
             reconnected: BTreeSet::new(),
             delivered: BTreeMap::new(),
+            asked_headers: BTreeMap::new(),
+            looks: Cell::new(0),
+            losses: Losses::default(),
             duplicates: 0,
             most_held: 0,
             peers: BTreeMap::new(),
@@ -192,9 +210,9 @@ impl Sim {
         let old = peer.script.chain.height();
         peer.script.chain = peer.script.chain.clone().grow(count, salt);
         let headers = peer.script.chain.all_above(old);
-        let (latency, chain) = (peer.script.latency, peer.script.chain.clone());
+        let chain = peer.script.chain.clone();
         self.chains.push(chain);
-        self.schedule(latency, Event::Headers(id, headers));
+        self.schedule(ANNOUNCEMENT_DELAY, Event::Headers(id, headers));
     }
 
     /// Runs until a condition holds. Panics after so much virtual time.
@@ -313,6 +331,7 @@ impl Sim {
                 self.trunk.truncate(path.fork.value());
                 for header in headers {
                     self.bodies.remove(&header.hash());
+                    self.losses.note();
                     self.trunk.push(header);
                 }
                 self.index.follow(&self.trunk, path.fork, undone, &path, top).unwrap();
@@ -326,12 +345,16 @@ impl Sim {
     }
 
     pub(super) fn poll(&mut self) {
-        let bodies = &self.bodies;
+        let (bodies, looks) = (&self.bodies, &self.looks);
         let chain = ChainNow {
             index: &self.index,
             trunk: &self.trunk,
-            has_body: |hash: &BlockHash| bodies.contains(hash),
+            has_body: |hash: &BlockHash| {
+                looks.set(looks.get() + 1);
+                bodies.contains(hash)
+            },
             held_bytes: bodies.len() * BLOCK_BYTES,
+            losses: self.losses,
         };
         let actions = self.planner.poll(&chain, self.now).unwrap();
         self.planner.assert_consistent();
@@ -344,6 +367,7 @@ impl Sim {
         match action {
             Action::AskHeaders { peer, from, peer_height } => {
                 let hashes = locator(&self.index, &self.trunk, &from, peer_height).unwrap();
+                *self.asked_headers.entry(peer).or_default() += 1;
                 let Some(sim) = self.peers.get(&peer) else { return };
                 let script = &sim.script;
                 if script.no_headers || self.now < script.deaf_until {
@@ -353,10 +377,13 @@ impl Sim {
                 let most = match script.like_first_node {
                     true if behind > 2_000 => 500,
                     true => 10,
-                    false => 2_000,
+                    false => script.most_headers,
                 };
                 let answer = headers_after(&script.chain, &hashes, &BlockHash::ZERO, most).unwrap();
-                if let HeadersAfter::Headers(headers) = answer {
+                if let HeadersAfter::Headers(mut headers) = answer {
+                    if script.breaks_rules {
+                        headers.iter_mut().for_each(|header| header.bits = WRONG_BITS);
+                    }
                     self.schedule(script.latency, Event::Headers(peer, headers));
                 }
             }
