@@ -4,6 +4,7 @@
 //! trunk    the connected chain, as the store answers for it
 //! index    headers above and beside the trunk: fork choice, locators, invalid marks
 //! intake   headers from peers, cheap checks first
+//! journal  blocks that left the chain and changes of the pool, for subscribers
 //! bodies   blocks that wait to be connected
 //! core     connects blocks, reorganises, commits: the only writer of the store
 //! owner    the thread around it: peers, pool, templates
@@ -17,6 +18,7 @@ pub mod events;
 pub mod import;
 pub mod index;
 pub mod intake;
+pub mod journal;
 pub mod owner;
 pub mod stop;
 pub mod trunk;

@@ -277,7 +277,10 @@ fn every_error_has_its_number() {
     expect(ErrorCode::Rights, reader.error("control_stop", json!([])));
     expect(ErrorCode::Rights, reader.error("mempool_submit", json!(["00"])));
     expect(ErrorCode::Rights, reader.error("mining_template", json!([address])));
-    expect(ErrorCode::Rights, miner.error("chain_tip", json!([])));
+    expect(ErrorCode::Rights, miner.error("chain_coin", json!([hash, 0])));
+    // What a pool asks beside work.
+    assert!(miner.call("chain_tip", json!([])).is_ok());
+    assert!(miner.call("chain_header", json!([3])).is_ok());
     assert!(reader.call("chain_tip", json!([])).is_ok());
     assert!(miner.call("mining_template", json!([address])).is_ok());
     assert!(miner.call("mining_info", json!([])).is_ok());

@@ -153,11 +153,11 @@ macro_rules! methods {
 
 methods! {
     /// Returns the end of the connected chain.
-    ChainTip = "chain_tip" (Nothing) -> ChainTip, Read [];
+    ChainTip = "chain_tip" (Nothing) -> ChainTip, Any [];
     /// Returns a block: its bytes, its header with the ids of its transactions, or everything.
-    ChainBlock = "chain_block" (ShowBlockParams) -> BlockAnswer, Read [BlockNotFound];
+    ChainBlock = "chain_block" (ShowBlockParams) -> BlockAnswer, Any [BlockNotFound];
     /// Returns a header.
-    ChainHeader = "chain_header" (BlockParams) -> Header, Read [BlockNotFound];
+    ChainHeader = "chain_header" (BlockParams) -> Header, Any [BlockNotFound];
     /// Returns a transaction of the pool or the chain. One of the chain is found by the index, or in
     /// the block that is named.
     ChainTransaction = "chain_transaction" (TransactionParams) -> TransactionAnswer, Read

@@ -184,6 +184,7 @@ fn owner_config(config: &Config, setup: &Setup) -> OwnerConfig {
             expiry_secs: u64::from(mempool.mempool_expiry) * 3_600,
             ..MempoolConfig::default()
         },
+        journal_file: Some(setup.data_dir.join("stale-blocks.dat")),
         pool_file: mempool.mempool_save.then(|| setup.data_dir.join("mempool.dat")),
         relay: config.p2p.relay,
         // On a public network a node alone knows nothing of the chain.

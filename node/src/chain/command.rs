@@ -9,6 +9,7 @@ use mvs_primitives::height::Height;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::events::{ChainEvent, TipView};
+use super::journal::Journal;
 use crate::mempool::{Entry, FeeRate, LooseTx, Mempool, MempoolStats, Reject};
 use crate::mining::{Payout, SubmitError, TemplateError, WorkTemplate};
 use crate::p2p::api::NetworkEvent;
@@ -332,6 +333,7 @@ pub struct ChainHandle {
     pub(super) tip: watch::Receiver<Arc<TipView>>,
     pub(super) status: watch::Receiver<SyncStatus>,
     pub(super) events: broadcast::Sender<ChainEvent>,
+    pub(super) journal: Journal,
 }
 
 impl ChainHandle {
@@ -348,6 +350,11 @@ impl ChainHandle {
     /// Returns how far the node is.
     pub fn status(&self) -> SyncStatus {
         *self.status.borrow()
+    }
+
+    /// Returns what is remembered of blocks that left the chain, and of changes of the pool.
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Listens to changes, in order, from now on. A listener that falls behind by more than

@@ -23,7 +23,7 @@ mod tx_queue;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -49,6 +49,7 @@ use super::command::{
     RateAhead, SyncStatus, TxRefusal,
 };
 use super::core::{ChainCore, ChainError, Moved, Slice, Step};
+use super::journal::{Journal, StaleBlock};
 use super::events::{ChainEvent, EVENT_QUEUE, TipView};
 use super::stop::Stop;
 use crate::mempool::{Mempool, MempoolConfig, OrphanConfig, Orphans};
@@ -83,6 +84,8 @@ pub struct OwnerConfig {
     pub templates: TemplateConfig,
     /// Where the pool is kept from one run to the next; nowhere when unset.
     pub pool_file: Option<PathBuf>,
+    /// Where blocks that left the chain are remembered from one run to the next; nowhere when unset.
+    pub journal_file: Option<PathBuf>,
     /// Whether loose transactions are taken from peers and relayed.
     pub relay: bool,
     /// Whether a node without any peer counts as having caught up.
@@ -97,6 +100,7 @@ impl Default for OwnerConfig {
             orphans: OrphanConfig::default(),
             templates: TemplateConfig::default(),
             pool_file: None,
+            journal_file: None,
             relay: true,
             synced_without_peers: true,
         }
@@ -126,6 +130,7 @@ pub struct Owner {
     tip: watch::Sender<Arc<TipView>>,
     status: watch::Sender<SyncStatus>,
     events: broadcast::Sender<ChainEvent>,
+    journal: Journal,
     stop: Stop,
     started: Instant,
     /// Blocks whose header is being judged.
@@ -170,6 +175,7 @@ impl Owner {
         let (tip, tip_out) = watch::channel(view);
         let (status, status_out) = watch::channel(SyncStatus::default());
         let (events, _) = broadcast::channel(EVENT_QUEUE);
+        let journal = open_journal(config.journal_file.as_deref());
         network.set_height(core.tip().height);
         let server = Server::start(network.clone(), tip_out.clone(), stop.clone());
         let owner = Self {
@@ -190,6 +196,7 @@ impl Owner {
             tip,
             status,
             events: events.clone(),
+            journal: journal.clone(),
             stop,
             started: Instant::now(),
             waiting: HashMap::new(),
@@ -212,7 +219,8 @@ impl Owner {
             }),
             saved_pool: SavedPool::default(),
         };
-        let handle = ChainHandle { commands, tip: tip_out, status: status_out, events };
+        let handle =
+            ChainHandle { commands, tip: tip_out, status: status_out, events, journal };
         (owner, handle)
     }
 
@@ -376,6 +384,15 @@ impl Owner {
     /// Follows a durable change of the chain.
     fn on_moved(&mut self, moved: Moved, is_bulk: bool) -> Result<(), ChainError> {
         let Moved { undone, connected, senders, tip } = moved;
+        let stale: Vec<StaleBlock> = undone
+            .iter()
+            .map(|block| StaleBlock {
+                height: block.info.height,
+                hash: block.info.hash,
+                parent: block.info.header.previous,
+            })
+            .collect();
+        self.journal.note_stale(&stale);
         let view = Arc::new(TipView::new(self.core.trunk().clone()));
         self.tip.send_replace(view);
         self.network.set_height(tip.height);
@@ -426,6 +443,15 @@ impl std::fmt::Debug for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Owner").field("core", &self.core).finish_non_exhaustive()
     }
+}
+
+fn open_journal(file: Option<&Path>) -> Journal {
+    let Some(file) = file else { return Journal::default() };
+    Journal::open(file).unwrap_or_else(|error| {
+        tracing::warn!(target: "chain", file = %file.display(), %error,
+            "blocks that left the chain before are not known, and new ones are forgotten at the end");
+        Journal::default()
+    })
 }
 
 struct SetOnDrop(Stop);

@@ -129,6 +129,34 @@ pub fn answer_at_once<S: Source>(version: Version, source: &S, request: &Value) 
     Some(object([("id", id), ("jsonrpc", json!("2.0")), ("result", result)]))
 }
 
+/// What a command costs the node beside the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// It may wait for the chain owner.
+    Asks,
+    /// It looks through many outputs or names.
+    Searches,
+    /// It asks the chain owner for the whole pool.
+    Pool,
+}
+
+/// Returns what a method costs.
+pub fn effort(method: &str) -> Effort {
+    let Some(Found::Command(entry)) = table::find(method) else { return Effort::Asks };
+    match entry.command {
+        Command::GetMemoryPool => Effort::Pool,
+        Command::GetAddressEtp
+        | Command::GetAddressAsset
+        | Command::ListAssets
+        | Command::GetAsset
+        | Command::ListDids
+        | Command::GetDid
+        | Command::ListMits
+        | Command::GetMit => Effort::Searches,
+        _ => Effort::Asks,
+    }
+}
+
 /// Returns the reply to a body that is not JSON.
 pub fn parse_error() -> Value {
     RpcError::parse().reply(&json!(0))
@@ -139,7 +167,8 @@ pub fn refusal(request: &Value, why: &str) -> Value {
     RpcError::untyped(why).reply(&envelope::read(request).0)
 }
 
-/// Returns what a caller must be allowed for a method. Methods that do nothing need nothing.
+/// Returns what a caller must be allowed for a method. Methods that do nothing need nothing; what pools
+/// ask beside work (the tip, headers, blocks) is for whoever has any right.
 pub fn right(method: &str) -> Right {
     let Some(Found::Command(entry)) = table::find(method) else { return Right::Any };
     match entry.command {
@@ -147,6 +176,10 @@ pub fn right(method: &str) -> Right {
         Command::GetWork | Command::SubmitWork | Command::SetMiningAccount => Right::Mine,
         Command::GetMiningInfo
         | Command::GetHeight
+        | Command::GetBlock
+        | Command::GetBlockHeader
+        | Command::GetBestBlockHash
+        | Command::FetchHeaderExt
         | Command::ValidateAddress
         | Command::DecodeRawTx => Right::Any,
         _ => Right::Read,

@@ -57,9 +57,11 @@ pub(super) async fn answer(
         return reply(&answer);
     }
     let source = server.compat.clone();
-    let shared = Arc::new(request);
+    let shared = Arc::new(request.clone());
     let asked = Arc::clone(&shared);
-    let answered = server.context.block_on(move || Ok(compat::answer(version, &source, &asked)));
+    let effort = compat::effort(method);
+    let work = move || Ok(compat::answer(version, &source, &asked));
+    let answered = server.context.compat_on(effort, work);
     let answer = answered.await.unwrap_or_else(|error| compat::refusal(&shared, &error.message));
     drop(place);
     reply(&answer)

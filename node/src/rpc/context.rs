@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use mvs_consensus::params::Params;
 use mvs_primitives::address::{Address, AddressFormat};
 use mvs_rpc_api::error::{ErrorCode, RpcError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::compat::Payee;
+use super::compat::{Effort, Payee};
 use super::fault::{self, RpcResult};
 use super::hub::Hub;
 use crate::chain::command::ChainHandle;
@@ -19,6 +19,14 @@ use crate::telemetry::LogControl;
 
 /// Questions that read the chain at a time; the others wait.
 const READERS: usize = 32;
+/// Questions that look through much (an address's or an asset's outputs, lists of names) at a time.
+const SEARCHERS: usize = 2;
+/// Questions that wait for the chain owner on a thread of their own at a time.
+const ASKERS: usize = 64;
+/// Questions about the whole pool at a time: each keeps the chain owner for as long as it takes to sort it.
+const POOL_READERS: usize = 1;
+/// Bodies that are answered at a time, over all connections; the others are told that the node is busy.
+const BODIES: usize = 128;
 /// How long a question waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -44,10 +52,14 @@ pub struct Context {
     /// When the node started.
     pub started: Instant,
     readers: Arc<Semaphore>,
+    searchers: Arc<Semaphore>,
+    askers: Arc<Semaphore>,
+    pool_readers: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
 }
 
 impl Context {
-    /// Puts the parts together, and starts to follow the chain. Must be called inside the runtime.
+    /// Puts the parts together.
     pub fn new(
         chain: ChainHandle,
         network: Network,
@@ -58,7 +70,7 @@ impl Context {
         is_mining: bool,
     ) -> Self {
         Self {
-            hub: Hub::start(&chain, stop.clone()),
+            hub: Hub::new(&chain),
             chain,
             network,
             params,
@@ -68,6 +80,10 @@ impl Context {
             is_mining,
             started: Instant::now(),
             readers: Arc::new(Semaphore::new(READERS)),
+            searchers: Arc::new(Semaphore::new(SEARCHERS)),
+            askers: Arc::new(Semaphore::new(ASKERS)),
+            pool_readers: Arc::new(Semaphore::new(POOL_READERS)),
+            bodies: Arc::new(Semaphore::new(BODIES)),
         }
     }
 
@@ -113,6 +129,18 @@ impl Context {
         Arc::clone(&self.readers).try_acquire_many_owned(all).expect("nobody reads")
     }
 
+    /// Looks through much of the chain as it is now, on a thread for blocking work.
+    ///
+    /// # Errors
+    /// What `look` says, or that too much is being asked.
+    pub async fn search<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&TipView) -> RpcResult<T> + Send + 'static,
+    ) -> RpcResult<T> {
+        let view = self.chain.tip();
+        in_turn(&self.searchers, move || look(&view)).await
+    }
+
     /// Does something that blocks, on a thread for that.
     ///
     /// # Errors
@@ -121,17 +149,60 @@ impl Context {
         &self,
         work: impl FnOnce() -> RpcResult<T> + Send + 'static,
     ) -> RpcResult<T> {
-        let turn = Arc::clone(&self.readers).acquire_owned();
-        let permit = match tokio::time::timeout(TURN, turn).await {
-            Ok(Ok(permit)) => permit,
-            _ => return Err(RpcError::of(ErrorCode::Busy)),
-        };
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            // Held until the work ends, even when nobody waits for it any more.
-            drop(permit);
-            done
-        });
-        done.await.map_err(|error| fault::internal("rpc.panicked", &error))?
+        in_turn(&self.readers, work).await
     }
+
+    /// Runs what blocks in the first node's interface: in the turn that fits what it does.
+    ///
+    /// # Errors
+    /// What `work` says, or that too much is being asked.
+    pub async fn compat_on<T: Send + 'static>(
+        &self,
+        effort: Effort,
+        work: impl FnOnce() -> RpcResult<T> + Send + 'static,
+    ) -> RpcResult<T> {
+        let _pool = match effort {
+            Effort::Pool => Some(self.pool_turn().await?),
+            Effort::Asks | Effort::Searches => None,
+        };
+        let turns = match effort {
+            Effort::Searches => &self.searchers,
+            Effort::Asks | Effort::Pool => &self.askers,
+        };
+        in_turn(turns, work).await
+    }
+
+    /// Waits for the turn to ask about the whole pool.
+    ///
+    /// # Errors
+    /// That too much is being asked.
+    pub async fn pool_turn(&self) -> RpcResult<OwnedSemaphorePermit> {
+        turn(&self.pool_readers).await
+    }
+
+    /// Takes a place for a body that is to be answered; `None` when there is none.
+    pub fn body_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.bodies).try_acquire_owned().ok()
+    }
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> RpcResult<OwnedSemaphorePermit> {
+    match tokio::time::timeout(TURN, Arc::clone(turns).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(RpcError::of(ErrorCode::Busy)),
+    }
+}
+
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> RpcResult<T> + Send + 'static,
+) -> RpcResult<T> {
+    let permit = turn(turns).await?;
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        // Held until the work ends, even when nobody waits for it any more.
+        drop(permit);
+        done
+    });
+    done.await.map_err(|error| fault::internal("rpc.panicked", &error))?
 }

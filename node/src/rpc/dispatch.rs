@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use mvs_rpc_api::envelope::{self, Id, Incoming, Refused, Request, Response};
 use mvs_rpc_api::error::{ErrorCode, RpcError};
 use mvs_rpc_api::methods::{Answer, Call, Method, help};
@@ -15,7 +17,9 @@ use super::users::Grant;
 /// How long a method may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes that the answers of a batch may have together; the requests behind are refused.
-const MOST_ANSWER_BYTES: usize = 64 << 20;
+const MOST_ANSWER_BYTES: usize = 16 << 20;
+/// How long a body may take, whatever it asks; the requests behind are refused.
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// Answers a body; `None` when nobody waits for an answer.
 pub(super) async fn answer(
@@ -38,10 +42,13 @@ async fn answer_within(
         Err(error) => Some(write(Id::Null, Err(error))),
         Ok(Incoming::Single(one)) => answer_one(context, grant, one, session).await,
         Ok(Incoming::Batch(all)) => {
+            let start = Instant::now();
             let mut out = vec![b'['];
             for one in all {
                 let answer = if out.len() > most_bytes {
-                    refuse_rest(one)
+                    refuse(one, ErrorCode::TooMuch, "the answers of this batch are too long")
+                } else if start.elapsed() > BODY_TIME {
+                    refuse(one, ErrorCode::Timeout, "the batch took too long")
                 } else {
                     answer_one(context, grant, one, session.as_deref_mut()).await
                 };
@@ -60,13 +67,17 @@ async fn answer_within(
     }
 }
 
-fn refuse_rest(one: Result<Request, Refused>) -> Option<Vec<u8>> {
+/// Returns the answer to a body for which there is no room.
+pub(super) fn busy() -> Vec<u8> {
+    write(Id::Null, Err(RpcError::of(ErrorCode::Busy)))
+}
+
+fn refuse(one: Result<Request, Refused>, code: ErrorCode, why: &str) -> Option<Vec<u8>> {
     let id = match one {
         Ok(request) => request.id?,
         Err(refused) => refused.id,
     };
-    let error = RpcError::new(ErrorCode::TooMuch, "the answers of this batch are too long");
-    Some(write(id, Err(error)))
+    Some(write(id, Err(RpcError::new(code, why))))
 }
 
 async fn answer_one(
@@ -147,10 +158,10 @@ async fn run(context: &Context, call: Call, session: Option<&mut Session>) -> Rp
             context.read(move |view| address::history(&own, view, &params)).await?,
         ),
         Call::AddressUnspent(params) => Answer::AddressUnspent(
-            context.read(move |view| address::unspent(&own, view, &params)).await?,
+            context.search(move |view| address::unspent(&own, view, &params)).await?,
         ),
         Call::AddressBalance(params) => Answer::AddressBalance(
-            context.read(move |view| address::balance(&own, view, &params)).await?,
+            context.search(move |view| address::balance(&own, view, &params)).await?,
         ),
         Call::AssetList(params) => {
             Answer::AssetList(context.read(move |view| names::asset_list(view, &params)).await?)
@@ -162,10 +173,10 @@ async fn run(context: &Context, call: Call, session: Option<&mut Session>) -> Rp
             Answer::AssetIssues(context.read(move |view| names::asset_issues(view, &params)).await?)
         }
         Call::AssetHolders(params) => Answer::AssetHolders(
-            context.read(move |view| names::asset_holders(&own, view, &params)).await?,
+            context.search(move |view| names::asset_holders(&own, view, &params)).await?,
         ),
         Call::AssetCertificates(params) => Answer::AssetCertificates(
-            context.read(move |view| names::certificates(view, &params)).await?,
+            context.search(move |view| names::certificates(view, &params)).await?,
         ),
         Call::DidShow(params) => {
             Answer::DidShow(context.read(move |view| names::did_show(&own, view, &params)).await?)

@@ -17,7 +17,7 @@ use mvs_rpc_api::envelope::MAX_BODY_BYTES;
 use mvs_rpc_api::methods::Right;
 use mvs_rpc_api::openrpc;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::auth::Auth;
 use super::compat::NodeSource;
@@ -31,9 +31,6 @@ use crate::chain::stop::Stop;
 
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(20);
-/// Requests that are answered at a time, over all connections; the others are told that the node is
-/// busy.
-const MOST_REQUESTS: usize = 128;
 /// The media type of requests and answers.
 pub(super) const JSON: &str = "application/json";
 
@@ -50,7 +47,6 @@ pub struct RpcServer {
     pub guard: Guard,
     /// The node in the first node's shapes.
     pub(super) compat: NodeSource,
-    room: Semaphore,
     document: Bytes,
     /// Others than this machine can reach the port.
     is_public: bool,
@@ -78,7 +74,6 @@ impl RpcServer {
             auth,
             guest,
             guard,
-            room: Semaphore::new(MOST_REQUESTS),
             document: Bytes::from(document.to_string()),
             is_public: addresses.iter().any(|address| !address.ip().is_loopback()),
         }
@@ -97,8 +92,8 @@ impl RpcServer {
     ///
     /// # Errors
     /// The answer to one that is refused.
-    pub(super) async fn take(&self, body: Body) -> Result<(SemaphorePermit<'_>, Bytes), Response> {
-        let Ok(place) = self.room.try_acquire() else {
+    pub(super) async fn take(&self, body: Body) -> Result<(OwnedSemaphorePermit, Bytes), Response> {
+        let Some(place) = self.context.body_turn() else {
             let text = "too many requests at a time\n";
             return Err((StatusCode::SERVICE_UNAVAILABLE, text).into_response());
         };

@@ -61,6 +61,13 @@ impl Session {
     async fn advance(&mut self, context: &Context) -> Vec<(u32, RpcResult<Portion>)> {
         let mut told = Vec::new();
         for (number, subscription) in &mut self.subscriptions {
+            if !subscription.is_behind(&context.hub) {
+                continue;
+            }
+            if !subscription.reads() {
+                told.push((*number, subscription.advance(&context.hub)));
+                continue;
+            }
             let (hub, mut moved) = (context.hub.clone(), subscription.clone());
             let made =
                 context.block_on(move || moved.advance(&hub).map(|portion| (moved, portion))).await;
@@ -131,6 +138,10 @@ async fn hear(
         Some(Ok(Message::Binary(body))) => body,
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
         Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Close),
+    };
+    // As many as there is room for, however they come.
+    let Some(_place) = context.body_turn() else {
+        return send(socket, text(dispatch::busy())).await;
     };
     match dispatch::answer(context, grant, &body, Some(session)).await {
         Some(answer) => send(socket, text(answer)).await,

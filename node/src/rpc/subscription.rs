@@ -4,14 +4,15 @@ use mvs_primitives::address::Address;
 use mvs_primitives::height::Height;
 use mvs_rpc_api::error::{ErrorCode, RpcError};
 use mvs_rpc_api::types::subscription::{ConnectedBlock, Event, EventSubscribeParams, Topic};
-use mvs_store::{BlockInfo, EntryCursor, Order, TxPlace};
+use mvs_store::{BlockInfo, EntryCursor, Order, StoreError, TxPlace};
 
 use super::context::Context;
 use super::cursor::{ChainCursor, PoolCursor};
 use super::fault::{self, RpcResult};
-use super::hub::{Hub, PoolChange};
+use super::hub::Hub;
 use super::methods::address::{check_index, entry};
 use crate::chain::events::TipView;
+use crate::chain::journal::PoolChange;
 
 /// Events that are made at a time, before they are sent.
 const PORTION: usize = 256;
@@ -91,6 +92,21 @@ impl Subscription {
         }
     }
 
+    /// Tells whether there may be something to tell: the chain or the pool is not where it was told to be.
+    pub(super) fn is_behind(&self, hub: &Hub) -> bool {
+        match self {
+            Self::Tip(cursor) | Self::Blocks(cursor) | Self::Address(_, cursor) => {
+                hub.view().tip.hash != cursor.hash
+            }
+            Self::Mempool(cursor) => hub.pool_cursor() != *cursor,
+        }
+    }
+
+    /// Tells whether [`Subscription::advance`] reads the chain.
+    pub(super) const fn reads(&self) -> bool {
+        matches!(self, Self::Blocks(_) | Self::Address(..))
+    }
+
     /// Makes the next events, and goes on behind them. Reads the chain: for a thread that may block.
     ///
     /// # Errors
@@ -168,13 +184,20 @@ fn step_back(hub: &Hub, view: &TipView, cursor: &mut ChainCursor) -> RpcResult<O
     Ok(Some(event))
 }
 
+/// A block of the chain that the store does not have: never "nothing happened".
+fn lost(height: Height) -> RpcError {
+    fault::of_store(&StoreError::Disagree { height, what: "a block of the chain is lost" })
+}
+
 fn info(view: &TipView, height: Height) -> RpcResult<Option<BlockInfo>> {
     view.snapshot.info(height).map_err(|error| fault::of_store(&error))
 }
 
 fn step_up(view: &TipView, cursor: &mut ChainCursor) -> RpcResult<Option<Event>> {
     let Some(next) = cursor.height.next() else { return Ok(None) };
-    let Some(info) = info(view, next)? else { return Ok(None) };
+    let Some(info) = info(view, next)? else {
+        return if next <= view.tip.height { Err(lost(next)) } else { Ok(None) };
+    };
     *cursor = ChainCursor { height: next, hash: info.hash };
     Ok(Some(Event::Connected(ConnectedBlock {
         height: next.value(),
@@ -231,7 +254,7 @@ fn tell_address(hub: &Hub, address: &Address, cursor: &mut ChainCursor) -> RpcRe
     }
     for block in lines.chunk_by(|a, b| a.cursor.place.height == b.cursor.place.height) {
         let Some(height) = block.first().map(|line| line.cursor.place.height) else { continue };
-        let Some(info) = info(&view, height)? else { continue };
+        let info = info(&view, height)?.ok_or_else(|| lost(height))?;
         *cursor = ChainCursor { height, hash: info.hash };
         let event = Event::Activity {
             height: height.value(),

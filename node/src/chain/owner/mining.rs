@@ -27,7 +27,8 @@ impl Owner {
         if let Ok(work) = &work {
             for txid in work.refused() {
                 tracing::warn!(target: "chain", %txid, "removed from the pool: no block may hold it");
-                self.mempool.remove(txid);
+                let removed = self.mempool.remove(txid);
+                self.tell_dropped(&removed);
             }
         }
         let _ = reply.send(work);

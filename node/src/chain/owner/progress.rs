@@ -31,6 +31,7 @@ impl Owner {
         }
         self.last_upkeep = now;
         let expired = self.mempool.expire(unix_now());
+        self.tell_dropped(&expired);
         if !expired.is_empty() {
             tracing::debug!(target: "chain", count = expired.len(), "loose transactions expired");
         }

@@ -20,6 +20,7 @@ use super::{Owner, TxReply, unix_now, verdict};
 use crate::chain::command::{TestReply, TxRefusal};
 use crate::chain::core::ChainError;
 use crate::chain::events::ChainEvent;
+use crate::chain::journal::PoolChange;
 use crate::mempool::{
     BlockTxs, LooseTx, Origin, Reject, Removed, Staged, Tip, TipChange, Verdict,
 };
@@ -28,6 +29,8 @@ use crate::p2p::message::{Inventory, Message, RawTx};
 
 /// Transactions that are out for verification at a time, for each thread: one runs, one is next.
 const JOBS_OF_THREAD: usize = 2;
+/// Why a transaction left the pool that is in a block now.
+const CONFIRMED: &str = "confirmed";
 /// Transactions that are tested at a time for those who ask; more are told to ask later.
 const MOST_TESTS: usize = 64;
 
@@ -192,7 +195,7 @@ impl Owner {
                 }
                 self.answer_tx(&txid, Ok(txid));
                 self.relay(txid, from);
-                let _ = self.events.send(ChainEvent::Loose { txid });
+                self.tell_added(txid);
                 for (child, peer) in self.orphans.take_children(&txid) {
                     self.offer(child, Some(PeerId::new(peer)), Charge::none());
                 }
@@ -244,9 +247,16 @@ impl Owner {
         }
     }
 
-    fn tell_dropped(&self, removed: &[Removed]) {
+    fn tell_added(&self, txid: TxId) {
+        self.journal.note_pool(PoolChange::Added(txid));
+        // Nobody may be listening; so with every event.
+        let _ = self.events.send(ChainEvent::Loose { txid });
+    }
+
+    pub(super) fn tell_dropped(&self, removed: &[Removed]) {
         for Removed { tx, reason } in removed {
             let (txid, reason) = (tx.txid(), reason.name());
+            self.journal.note_pool(PoolChange::Removed(txid, reason));
             let _ = self.events.send(ChainEvent::Dropped { txid, reason });
         }
     }
@@ -306,9 +316,12 @@ impl Owner {
                 removed = outcome.removed.len(), returned = outcome.returned.len(),
                 "the pool followed the reorganisation");
         }
+        for confirmed in &outcome.confirmed {
+            self.journal.note_pool(PoolChange::Removed(confirmed.tx.txid(), CONFIRMED));
+        }
         self.tell_dropped(&outcome.removed);
         for tx in &outcome.returned {
-            let _ = self.events.send(ChainEvent::Loose { txid: tx.txid() });
+            self.tell_added(tx.txid());
             self.relay(tx.txid(), None);
         }
         // A block may bring the parent of an orphan.

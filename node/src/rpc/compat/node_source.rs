@@ -13,7 +13,7 @@ use mvs_store::Snapshot;
 use mvs_store::mmap::MapDisk;
 
 use super::source::{MiningView, Source, Unavailable};
-use crate::chain::command::{BlockVerdict, ChainHandle, Stopping, TxRefusal};
+use crate::chain::command::{BlockVerdict, ChainHandle, PageAsk, TxRefusal};
 use crate::mempool::{LooseTx, Reject};
 use crate::mining::{Payout, WorkTemplate};
 use crate::p2p::network::{Ban, Network};
@@ -106,14 +106,9 @@ impl Source for NodeSource {
 
     fn loose_txs(&self, limit: usize) -> Result<Vec<LooseTx>, Unavailable> {
         let chain = &self.chain;
-        // One wait for all of them, so that the deadline is for all.
-        ask(async {
-            let mut loose = Vec::new();
-            for txid in chain.loose_ids().await?.into_iter().take(limit) {
-                loose.extend(chain.loose_tx(txid).await?);
-            }
-            Ok::<_, Stopping>(loose)
-        })
+        let page = ask(chain.pool_page(PageAsk { after: None, limit, is_full: true }))?;
+        let entries = page.map(|page| page.entries).unwrap_or_default();
+        Ok(entries.into_iter().map(|entry| entry.tx).collect())
     }
 
     fn loose_tx(&self, txid: TxId) -> Result<Option<LooseTx>, Unavailable> {

@@ -44,6 +44,7 @@ pub(in crate::rpc) async fn list(
     let limit = limit(params.limit, 1_000, 1_000)?;
     let is_full = params.verbosity == Some(ListVerbosity::Full);
     let ask = PageAsk { after, limit, is_full };
+    let _turn = context.pool_turn().await?;
     let page = context.chain.pool_page(ask).await.map_err(fault::stopping)?;
     let page = page.ok_or_else(|| RpcError::of(ErrorCode::TransactionNotFound))?;
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
