@@ -187,7 +187,7 @@ methods! {
         [IndexMissing IndexIncomplete];
     /// Returns what an address owns. Needs the index.
     AddressBalance = "address_balance" (AddressBalanceParams) -> AddressBalance, Read
-        [IndexMissing IndexIncomplete TooMuch];
+        [IndexMissing IndexIncomplete];
 
     /// Returns assets by symbol.
     AssetList = "asset_list" (AssetListParams) -> AssetList, Read [];
@@ -197,7 +197,7 @@ methods! {
     AssetIssues = "asset_issues" (AssetParams) -> AssetIssues, Read [AssetNotFound];
     /// Returns who holds an asset, the largest holders first. Needs the index.
     AssetHolders = "asset_holders" (AssetHoldersParams) -> AssetHolders, Read
-        [AssetNotFound IndexMissing IndexIncomplete TooMuch];
+        [AssetNotFound IndexMissing IndexIncomplete];
     /// Returns the certificates of a symbol.
     AssetCertificates = "asset_certificates" (SymbolParams) -> Certificates, Read [];
 
@@ -267,6 +267,7 @@ pub const COMMON_ERRORS: &[ErrorCode] = &[
     ErrorCode::Internal,
     ErrorCode::Rights,
     ErrorCode::Busy,
+    ErrorCode::TooMuch,
     ErrorCode::Stopping,
     ErrorCode::Timeout,
 ];

@@ -110,6 +110,14 @@ impl Quantity {
         let (whole, part) = digits.split_at(digits.len().saturating_sub(decimals));
         Self::Decimal(format!("{whole}.{part}"))
     }
+
+    /// Writes it as decimal text, if it is not.
+    pub fn into_decimal(self, decimals: u8) -> Self {
+        match self {
+            Self::Units(units) => Self::new(units, decimals, Some(AmountForm::Decimal)),
+            decimal @ Self::Decimal(_) => decimal,
+        }
+    }
 }
 
 /// How quantities are written.
@@ -124,7 +132,7 @@ pub enum AmountForm {
 
 /// A block: by its height, or by its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a height from 0 to 4294967295, or a hash")]
 pub enum BlockId {
     /// Its height.
     Height(u32),

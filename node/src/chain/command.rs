@@ -1,6 +1,7 @@
 //! What the chain owner is asked, and the handle that asks it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mvs_primitives::amount::Amount;
 use mvs_primitives::block::Block;
@@ -172,6 +173,8 @@ pub struct PoolPage {
     pub stats: MempoolStats,
     /// The ids.
     pub ids: Vec<TxId>,
+    /// Where the next page begins behind; it may have left the pool.
+    pub last: Option<TxId>,
     /// The entries, if they were asked for.
     pub entries: Vec<PoolEntry>,
     /// There are more.
@@ -180,24 +183,54 @@ pub struct PoolPage {
 
 impl PoolPage {
     /// Copies a part of the pool; `None` when it should begin behind one that is not there.
-    pub fn of(pool: &Mempool, ask: &PageAsk, now_secs: u64) -> Option<Self> {
-        let all = pool.in_order();
+    pub fn of(pool: &Mempool, order: &PoolOrder, ask: &PageAsk, now_secs: u64) -> Option<Self> {
         let start = match ask.after {
             None => 0,
-            Some(after) => all.iter().position(|entry| entry.txid() == after)?.saturating_add(1),
+            Some(after) => order.ids.iter().position(|id| *id == after)?.saturating_add(1),
         };
-        let rest = all.get(start..).unwrap_or_default();
+        let rest = order.ids.get(start..).unwrap_or_default();
         let shown = rest.get(..ask.limit.min(rest.len())).unwrap_or_default();
+        // Some may have left since they were put in order.
+        let here: Vec<&Entry> = shown.iter().filter_map(|txid| pool.get(txid)).collect();
         let entries = match ask.is_full {
-            true => shown.iter().map(|entry| PoolEntry::of(pool, entry)).collect(),
+            true => here.iter().map(|entry| PoolEntry::of(pool, entry)).collect(),
             false => Vec::new(),
         };
         Some(Self {
             stats: pool.stats(now_secs),
-            ids: shown.iter().map(|entry| entry.txid()).collect(),
+            ids: here.iter().map(|entry| entry.txid()).collect(),
+            last: shown.last().copied(),
             entries,
             has_more: rest.len() > shown.len(),
         })
+    }
+}
+
+/// A pool from which on its order may be [`STALE_ORDER`] old.
+const LARGE_POOL: usize = 10_000;
+/// How old the order of a large pool may be: sorting it takes a while.
+const STALE_ORDER: Duration = Duration::from_secs(1);
+
+/// The ids of the pool, parents before children, kept from one question to the next.
+#[derive(Debug, Default)]
+pub struct PoolOrder {
+    ids: Vec<TxId>,
+    changes: Option<u64>,
+    /// Time since the start.
+    made_at: Duration,
+}
+
+impl PoolOrder {
+    /// Puts the pool in order again, unless what there is will do.
+    pub fn follow(&mut self, pool: &Mempool, now: Duration) {
+        let is_same = self.changes == Some(pool.changes());
+        let is_young = now.saturating_sub(self.made_at) < STALE_ORDER;
+        if is_same || (self.changes.is_some() && is_young && pool.len() > LARGE_POOL) {
+            return;
+        }
+        self.ids = pool.in_order().iter().map(|entry| entry.txid()).collect();
+        self.changes = Some(pool.changes());
+        self.made_at = now;
     }
 }
 

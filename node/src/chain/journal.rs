@@ -316,7 +316,9 @@ mod tests {
         let bytes = std::fs::metadata(&path).unwrap().len();
         assert!(bytes <= 2 * u64::from(most) * ENTRY_BYTES as u64, "{bytes}");
         let again = Journal::open(&path).unwrap();
-        assert!(!knows(&again, 2 * most - 1) && knows(&again, 2 * most) && knows(&again, 3 * most - 1));
+        assert!(
+            !knows(&again, 2 * most - 1) && knows(&again, 2 * most) && knows(&again, 3 * most - 1)
+        );
         let (epoch, start) = journal.pool_end();
         for number in 0..u32::try_from(MOST_CHANGES).unwrap() + 50 {
             journal.note_pool(PoolChange::Added(TxId::from_bytes(hash(number))));

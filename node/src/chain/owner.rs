@@ -45,12 +45,12 @@ use self::saved_pool::SavedPool;
 use self::serve::Server;
 use self::tx_queue::TxQueue;
 use super::command::{
-    BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, PoolEntry, PoolPage,
-    RateAhead, SyncStatus, TxRefusal,
+    BlockRefusal, BlockVerdict, COMMAND_QUEUE, ChainHandle, Command, PoolEntry, PoolOrder,
+    PoolPage, RateAhead, SyncStatus, TxRefusal,
 };
 use super::core::{ChainCore, ChainError, Moved, Slice, Step};
-use super::journal::{Journal, StaleBlock};
 use super::events::{ChainEvent, EVENT_QUEUE, TipView};
+use super::journal::{Journal, StaleBlock};
 use super::stop::Stop;
 use crate::mempool::{Mempool, MempoolConfig, OrphanConfig, Orphans};
 use crate::mining::{Solution, TemplateConfig, Templates};
@@ -147,6 +147,7 @@ pub struct Owner {
     tx_requests: TxRequests,
     /// Transactions that are being tested for those who asked.
     tests: usize,
+    pool_order: PoolOrder,
     disk_full_since: Option<Duration>,
     /// Since when blocks wait for others to share a sync of the disk with.
     gathering_since: Option<Duration>,
@@ -206,6 +207,7 @@ impl Owner {
             tx_queue: TxQueue::default(),
             tx_requests: TxRequests::default(),
             tests: 0,
+            pool_order: PoolOrder::default(),
             disk_full_since: None,
             gathering_since: None,
             prepared: None,
@@ -219,8 +221,7 @@ impl Owner {
             }),
             saved_pool: SavedPool::default(),
         };
-        let handle =
-            ChainHandle { commands, tip: tip_out, status: status_out, events, journal };
+        let handle = ChainHandle { commands, tip: tip_out, status: status_out, events, journal };
         (owner, handle)
     }
 
@@ -322,7 +323,9 @@ impl Owner {
                 let _ = reply.send(entry.map(|entry| PoolEntry::of(&self.mempool, entry)));
             }
             Command::PoolPage { ask, reply } => {
-                let _ = reply.send(PoolPage::of(&self.mempool, &ask, unix_now()));
+                self.pool_order.follow(&self.mempool, self.started.elapsed());
+                let page = PoolPage::of(&self.mempool, &self.pool_order, &ask, unix_now());
+                let _ = reply.send(page);
             }
             Command::TestTx { tx, reply } => self.test_tx(tx, reply),
             Command::RateBehind { bytes, reply } => {

@@ -1,6 +1,7 @@
 //! The port: who is let in, and where a request goes.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::serve::Listener as _;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use mvs_consensus::params::Params;
 use mvs_rpc_api::envelope::MAX_BODY_BYTES;
 use mvs_rpc_api::methods::Right;
@@ -29,6 +34,8 @@ use super::users::Grant;
 use super::{dispatch, pages, socket};
 use crate::chain::stop::Stop;
 
+/// How long the head of a request may take to arrive, and a connection may wait for the next one.
+const HEAD: Duration = Duration::from_secs(20);
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(20);
 /// The media type of requests and answers.
@@ -121,18 +128,30 @@ pub fn default_port(params: &Params) -> u16 {
 }
 
 /// Answers until the stop token is set.
-///
-/// # Errors
-/// What the system says about the listener.
-pub async fn serve(
-    listener: TcpListener,
-    server: Arc<RpcServer>,
-    stop: Stop,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, server: Arc<RpcServer>, stop: Stop) {
     let router = router(&server);
-    axum::serve(Bounded::new(listener), router)
-        .with_graceful_shutdown(async move { stop.wait().await })
-        .await
+    let mut listener = Bounded::new(listener);
+    let mut http = http1::Builder::new();
+    // `axum::serve` has no deadline for a head that comes byte by byte, or not at all.
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    loop {
+        let connection = tokio::select! {
+            (connection, _) = listener.accept() => connection,
+            () = stop.wait() => return,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let served = http.serve_connection(TokioIo::new(connection), service).with_upgrades();
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            let mut served = pin!(served);
+            // How a connection ends is its caller's affair.
+            tokio::select! {
+                _ = served.as_mut() => return,
+                () = stop.wait() => served.as_mut().graceful_shutdown(),
+            }
+            let _ = served.await;
+        });
+    }
 }
 
 fn router(server: &Arc<RpcServer>) -> Router {

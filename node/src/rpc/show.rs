@@ -10,11 +10,14 @@ use mvs_primitives::header;
 use mvs_primitives::input;
 use mvs_primitives::output;
 use mvs_primitives::script;
+use mvs_primitives::text::Symbol;
 use mvs_primitives::transaction;
-use mvs_rpc_api::types::ChainText;
 use mvs_rpc_api::types::transaction::{
     AssetRecord, Attachment, Input, Output, Payload, Script, Transaction,
 };
+use mvs_rpc_api::types::{AmountForm, ChainText, Quantity};
+
+use crate::chain::events::TipView;
 
 /// A text from the chain.
 pub(super) fn text(bytes: impl AsRef<[u8]>) -> ChainText {
@@ -28,6 +31,27 @@ pub(super) fn text(bytes: impl AsRef<[u8]>) -> ChainText {
 /// Bytes of something on the wire, as a number that fits: blocks are far below 2^32 bytes.
 pub(super) fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Returns the decimals of an asset, as far as the chain knows it.
+pub(super) fn decimals_of(view: &TipView, symbol: &ChainText) -> u8 {
+    let ChainText::Text(text) = symbol else { return 0 };
+    let Ok(symbol) = Symbol::new(text) else { return 0 };
+    let assets = view.snapshot.registry().assets();
+    assets.last(&symbol).map_or(0, |asset| asset.detail.decimal_number)
+}
+
+/// Writes quantities as they are asked for.
+pub(super) fn in_form<T>(
+    shown: T,
+    view: &TipView,
+    form: Option<AmountForm>,
+    into_decimal: impl FnOnce(T, &dyn Fn(&ChainText) -> u8) -> T,
+) -> T {
+    match form {
+        Some(AmountForm::Decimal) => into_decimal(shown, &|symbol| decimals_of(view, symbol)),
+        Some(AmountForm::Units) | None => shown,
+    }
 }
 
 fn script(script: &script::Script, format: &AddressFormat) -> Script {
@@ -57,7 +81,7 @@ fn input(input: &input::Input, format: &AddressFormat) -> Input {
 
 pub(super) fn output(output: &output::Output, format: &AddressFormat) -> Output {
     Output {
-        value: output.value.units(),
+        value: Quantity::Units(output.value.units()),
         script: script(&output.script, format),
         attachment: attachment(&output.attachment),
     }
@@ -80,7 +104,7 @@ fn payload(attachment: &attachment::Attachment) -> Payload {
         attachment::Payload::AssetDetail(detail) => {
             let record = AssetRecord {
                 symbol: text(&detail.symbol),
-                maximum_supply: detail.maximum_supply.units(),
+                maximum_supply: Quantity::Units(detail.maximum_supply.units()),
                 decimal_number: detail.decimal_number,
                 secondaryissue_threshold: detail.threshold.percent(),
                 issuer: text(&detail.issuer),
@@ -95,7 +119,7 @@ fn payload(attachment: &attachment::Attachment) -> Payload {
         }
         attachment::Payload::AssetTransfer(transfer) => Payload::AssetTransfer {
             symbol: text(&transfer.symbol),
-            quantity: transfer.quantity.units(),
+            quantity: Quantity::Units(transfer.quantity.units()),
         },
         attachment::Payload::Message(content) => {
             Payload::Message { content: text(content.as_bytes()) }

@@ -259,7 +259,7 @@ fn tell_address(hub: &Hub, address: &Address, cursor: &mut ChainCursor) -> RpcRe
         let event = Event::Activity {
             height: height.value(),
             hash: info.hash.to_string(),
-            entries: block.iter().map(|line| entry(line, None)).collect(),
+            entries: block.iter().map(|line| entry(&view, line, None)).collect(),
         };
         portion.events.push((cursor.to_string(), event));
     }

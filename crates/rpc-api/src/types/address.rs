@@ -27,6 +27,8 @@ params! {
         pub after: String,
         /// Most outputs, 1 to 1000; 100 when left out.
         pub limit: u32,
+        /// How quantities are written.
+        pub amounts: AmountForm,
     }
     /// Names an address.
     pub struct AddressBalanceParams {
@@ -76,9 +78,9 @@ shapes! {
         /// What the attachment names: asset, certificate, identity or item.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub symbol: Option<ChainText>,
-        /// Quantity of the asset, in its smallest units.
+        /// Quantity of the asset.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub quantity: Option<u64>,
+        pub quantity: Option<Quantity>,
     }
     /// Unspent outputs of an address.
     pub struct AddressUnspent {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::transaction::Transaction;
-use super::{BlockId, params, shapes};
+use super::{AmountForm, BlockId, params, shapes};
 
 params! { optional
     /// Names a block.
@@ -18,6 +18,8 @@ params! { optional
         pub block: BlockId,
         /// How much is shown; ids of transactions when left out.
         pub verbosity: Verbosity,
+        /// How quantities are written.
+        pub amounts: AmountForm,
     }
 }
 
@@ -31,6 +33,8 @@ params! {
         pub block: BlockId,
         /// How it is shown; in full when left out.
         pub verbosity: TransactionVerbosity,
+        /// How quantities are written.
+        pub amounts: AmountForm,
     }
     /// Names an output.
     pub struct CoinParams {
@@ -38,6 +42,9 @@ params! {
         pub txid: String,
         /// The output's index.
         pub index: u32,
+        ?
+        /// How quantities are written.
+        pub amounts: AmountForm,
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::transaction::Transaction;
-use super::{params, shapes};
+use super::{AmountForm, params, shapes};
 
 params! { optional
     /// Which part of the pool.
@@ -23,6 +23,9 @@ params! {
     pub struct MempoolEntryParams {
         /// Its id.
         pub txid: String,
+        ?
+        /// How quantities in the transaction are written.
+        pub amounts: AmountForm,
     }
     /// A transaction.
     pub struct RawTransactionParams {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChainText, shapes};
+use super::{ChainText, Quantity, shapes};
 
 shapes! {
     /// A transaction.
@@ -52,8 +52,8 @@ shapes! {
     }
     /// An output.
     pub struct Output {
-        /// Base units of ETP.
-        pub value: u64,
+        /// ETP.
+        pub value: Quantity,
         /// Who may spend it.
         pub script: Script,
         /// What it carries beside ETP.
@@ -77,8 +77,8 @@ shapes! {
     pub struct AssetRecord {
         /// Asset.
         pub symbol: ChainText,
-        /// Smallest units that the record creates.
-        pub maximum_supply: u64,
+        /// How much the record creates.
+        pub maximum_supply: Quantity,
         /// Decimals for display.
         pub decimal_number: u8,
         /// 0 forbidden, 1 to 100 percent, 127 free.
@@ -112,8 +112,8 @@ pub enum Payload {
     AssetTransfer {
         /// Asset.
         symbol: ChainText,
-        /// Smallest units.
-        quantity: u64,
+        /// How much.
+        quantity: Quantity,
     },
     /// A text.
     Message {
@@ -169,4 +169,42 @@ pub enum Payload {
         /// Type number.
         number: u32,
     },
+}
+
+/// Decimals of ETP.
+pub const ETP_DECIMALS: u8 = 8;
+
+impl Output {
+    /// Writes its quantities as decimal texts; `decimals_of` knows the decimals of assets.
+    pub fn into_decimal(mut self, decimals_of: &dyn Fn(&ChainText) -> u8) -> Self {
+        self.value = self.value.into_decimal(ETP_DECIMALS);
+        self.attachment.payload = match self.attachment.payload {
+            Payload::AssetTransfer { symbol, quantity } => {
+                let quantity = quantity.into_decimal(decimals_of(&symbol));
+                Payload::AssetTransfer { symbol, quantity }
+            }
+            Payload::AssetIssue(record) => Payload::AssetIssue(record.into_decimal()),
+            Payload::AssetSecondaryissue(record) => {
+                Payload::AssetSecondaryissue(record.into_decimal())
+            }
+            other => other,
+        };
+        self
+    }
+}
+
+impl AssetRecord {
+    fn into_decimal(mut self) -> Self {
+        self.maximum_supply = self.maximum_supply.into_decimal(self.decimal_number);
+        self
+    }
+}
+
+impl Transaction {
+    /// Writes its quantities as decimal texts; `decimals_of` knows the decimals of assets.
+    pub fn into_decimal(mut self, decimals_of: &dyn Fn(&ChainText) -> u8) -> Self {
+        self.outputs =
+            self.outputs.into_iter().map(|output| output.into_decimal(decimals_of)).collect();
+        self
+    }
 }

@@ -3,6 +3,7 @@
 use mvs_consensus::state::Coin;
 use mvs_primitives::address::Address;
 use mvs_primitives::block::Block;
+use mvs_primitives::encode::Decode;
 use mvs_primitives::hash::TxId;
 use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
@@ -62,11 +63,10 @@ impl<D: Disk> Snapshot<D> {
         let height = place.height;
         let disagree = |what| StoreError::Disagree { height, what };
         let bytes = self.block(height)?.ok_or(disagree("the index names a block above the tip"))?;
-        let (block, txids) =
-            Block::decode_with_ids(&bytes).map_err(|_| disagree("the bytes are no block"))?;
+        let block = Block::decode(&bytes).map_err(|_| disagree("the bytes are no block"))?;
         let number = usize::try_from(place.number).unwrap_or(usize::MAX);
         let mut transactions = block.transactions;
-        if txids.get(number) != Some(txid) || number >= transactions.len() {
+        if transactions.get(number).map(Transaction::txid).as_ref() != Some(txid) {
             return Err(disagree("the index names another transaction"));
         }
         Ok(Some((place, transactions.swap_remove(number))))

@@ -21,9 +21,7 @@ use crate::chain::command::{TestReply, TxRefusal};
 use crate::chain::core::ChainError;
 use crate::chain::events::ChainEvent;
 use crate::chain::journal::PoolChange;
-use crate::mempool::{
-    BlockTxs, LooseTx, Origin, Reject, Removed, Staged, Tip, TipChange, Verdict,
-};
+use crate::mempool::{BlockTxs, LooseTx, Origin, Reject, Removed, Staged, Tip, TipChange, Verdict};
 use crate::p2p::api::{Charge, Merit, PeerId, Penalty};
 use crate::p2p::message::{Inventory, Message, RawTx};
 

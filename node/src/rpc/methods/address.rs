@@ -1,6 +1,7 @@
 //! What the index knows of addresses.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use mvs_consensus::params::Params;
 use mvs_consensus::state::{Coin, StateView as _};
@@ -14,6 +15,7 @@ use mvs_rpc_api::types::address::{
     AddressBalance, AddressBalanceParams, AddressEntry, AddressHistory, AddressHistoryParams,
     AddressUnspent, AddressUnspentParams, AssetBalance, UnspentCoin,
 };
+use mvs_rpc_api::types::transaction::{ETP_DECIMALS, Output};
 use mvs_rpc_api::types::{AmountForm, Order, Quantity};
 use mvs_store::EntryCursor;
 
@@ -24,8 +26,8 @@ use crate::rpc::cursor::{entry_text, parse_entry};
 use crate::rpc::fault::{self, RpcResult};
 use crate::rpc::show;
 
-/// Decimals of ETP.
-const ETP_DECIMALS: u8 = 8;
+/// The longest that one question looks through outputs.
+pub(super) const MOST_TIME: Duration = Duration::from_secs(15);
 /// Most unspent outputs that a balance sums.
 const MOST_COINS: usize = 200_000;
 
@@ -48,6 +50,7 @@ fn cursor(text: Option<&String>) -> RpcResult<Option<EntryCursor>> {
 
 /// Shows a line of a history.
 pub(in crate::rpc) fn entry(
+    view: &TipView,
     entry: &mvs_store::AddressEntry,
     amounts: Option<AmountForm>,
 ) -> AddressEntry {
@@ -65,7 +68,10 @@ pub(in crate::rpc) fn entry(
         value: Quantity::new(entry.value.units(), ETP_DECIMALS, amounts),
         attachment_type: entry.attachment_type,
         symbol: has_symbol.then(|| show::text(&entry.symbol)),
-        quantity: has_quantity.then(|| entry.quantity.units()),
+        quantity: has_quantity.then(|| {
+            let decimals = show::decimals_of(view, &show::text(&entry.symbol));
+            Quantity::new(entry.quantity.units(), decimals, amounts)
+        }),
     }
 }
 
@@ -91,7 +97,7 @@ pub(in crate::rpc) fn history(
     Ok(AddressHistory {
         tip: view.tip.hash.to_string(),
         height: view.tip.height.value(),
-        entries: shown.iter().map(|line| entry(line, params.amounts)).collect(),
+        entries: shown.iter().map(|line| entry(view, line, params.amounts)).collect(),
         next: shown.last().filter(|_| has_more).map(|line| entry_text(&line.cursor)),
     })
 }
@@ -114,7 +120,12 @@ pub(in crate::rpc) fn unspent(
         index: outpoint.index,
         height: coin.height.value(),
         is_coinbase: coin.is_coinbase,
-        output: show::output(&coin.output, context.format()),
+        output: show::in_form(
+            show::output(&coin.output, context.format()),
+            view,
+            params.amounts,
+            Output::into_decimal,
+        ),
     };
     Ok(AddressUnspent {
         tip: view.tip.hash.to_string(),
@@ -147,7 +158,7 @@ pub(in crate::rpc) fn balance(
     check_index(view)?;
     let (mut count, mut total, mut locked) = (0usize, 0u64, 0u64);
     let mut assets: BTreeMap<Symbol, u64> = BTreeMap::new();
-    let mut after = None;
+    let (start, mut after) = (Instant::now(), None);
     let too_large = || RpcError::new(ErrorCode::TooMuch, "a sum exceeds 64 bits");
     loop {
         let page = view
@@ -166,8 +177,8 @@ pub(in crate::rpc) fn balance(
                 *sum = sum.checked_add(quantity.units()).ok_or_else(too_large)?;
             }
         }
-        if count > MOST_COINS {
-            let text = format!("more than {MOST_COINS} unspent outputs: read address_unspent");
+        if count > MOST_COINS || start.elapsed() > MOST_TIME {
+            let text = "so much belongs to it that address_unspent must be read, page by page";
             return Err(RpcError::new(ErrorCode::TooMuch, text));
         }
         after = page.next;

@@ -7,12 +7,13 @@ use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::transaction::Transaction;
 use mvs_rpc_api::error::{ErrorCode, RpcError};
-use mvs_rpc_api::types::BlockId;
 use mvs_rpc_api::types::chain::{
     Block as ShownBlock, BlockAnswer, BlockParams, BlockStatistics, ChainDigest, ChainTip,
     CoinAnswer, CoinParams, Header, Place, PlacedTransaction, ShowBlockParams, TransactionAnswer,
     TransactionParams, TransactionVerbosity, Transactions, Verbosity,
 };
+use mvs_rpc_api::types::transaction::{Output, Transaction as ShownTransaction};
+use mvs_rpc_api::types::{AmountForm, BlockId};
 use mvs_store::{BlockInfo, StoreError};
 
 use super::hash;
@@ -112,7 +113,10 @@ pub(in crate::rpc) fn block(
     let (block, txids) = decode(info.height, &bytes)?;
     let transactions = if verbosity == Verbosity::Full {
         let all = block.transactions.iter().zip(&txids);
-        let show = |(transaction, txid)| show::transaction(transaction, txid, context.format());
+        let show = |(transaction, txid)| {
+            let shown = show::transaction(transaction, txid, context.format());
+            show::in_form(shown, view, params.amounts, ShownTransaction::into_decimal)
+        };
         Transactions::Full(all.map(show).collect())
     } else {
         Transactions::Ids(txids.iter().map(TxId::to_string).collect())
@@ -129,11 +133,11 @@ pub(in crate::rpc) async fn transaction(
     params: TransactionParams,
 ) -> RpcResult<TransactionAnswer> {
     let txid: TxId = hash("txid", &params.txid)?;
-    let verbosity = params.verbosity.unwrap_or(TransactionVerbosity::Full);
+    let form = (params.verbosity.unwrap_or(TransactionVerbosity::Full), params.amounts);
     let look = |view: &TipView| in_chain(view, &txid, params.block.as_ref());
     let missing = match context.look(look) {
         Ok(Some((place, transaction))) => {
-            return Ok(shown(context, &transaction, &txid, Some(place), verbosity));
+            return Ok(shown(context, &transaction, &txid, Some(place), form));
         }
         Ok(None) => RpcError::of(ErrorCode::TransactionNotFound),
         // It may still wait in the pool.
@@ -143,13 +147,13 @@ pub(in crate::rpc) async fn transaction(
         Err(error) => return Err(error),
     };
     if let Some(loose) = context.chain.loose_tx(txid).await.map_err(fault::stopping)? {
-        return Ok(shown(context, loose.transaction(), &txid, None, verbosity));
+        return Ok(shown(context, loose.transaction(), &txid, None, form));
     }
     // A block may have taken it out of the pool since the chain was looked at.
     if missing.is(ErrorCode::TransactionNotFound)
         && let Some((place, transaction)) = context.look(look)?
     {
-        return Ok(shown(context, &transaction, &txid, Some(place), verbosity));
+        return Ok(shown(context, &transaction, &txid, Some(place), form));
     }
     Err(missing)
 }
@@ -159,13 +163,15 @@ fn shown(
     transaction: &Transaction,
     txid: &TxId,
     place: Option<Place>,
-    verbosity: TransactionVerbosity,
+    (verbosity, amounts): (TransactionVerbosity, Option<AmountForm>),
 ) -> TransactionAnswer {
     use mvs_primitives::encode::Encode as _;
     if verbosity == TransactionVerbosity::Hex {
         return TransactionAnswer::Hex(hex::encode(transaction.to_bytes()));
     }
     let transaction = show::transaction(transaction, txid, context.format());
+    let transaction =
+        show::in_form(transaction, &context.chain.tip(), amounts, ShownTransaction::into_decimal);
     TransactionAnswer::Transaction(Box::new(PlacedTransaction { transaction, place }))
 }
 
@@ -206,7 +212,12 @@ pub(in crate::rpc) fn coin(
     let coin = coin.ok_or_else(|| RpcError::of(ErrorCode::CoinNotFound))?;
     Ok(CoinAnswer {
         tip: view.tip.hash.to_string(),
-        output: show::output(&coin.output, context.format()),
+        output: show::in_form(
+            show::output(&coin.output, context.format()),
+            view,
+            params.amounts,
+            Output::into_decimal,
+        ),
         height: coin.height.value(),
         is_coinbase: coin.is_coinbase,
     })

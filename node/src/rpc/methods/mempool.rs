@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use mvs_primitives::encode::Decode as _;
 use mvs_primitives::hash::TxId;
-use mvs_primitives::transaction::Transaction;
+use mvs_primitives::transaction;
 use mvs_rpc_api::error::{ErrorCode, RpcError};
 use mvs_rpc_api::types::mempool::{
     ListVerbosity, MempoolEntries, MempoolEntry, MempoolEntryParams, MempoolList,
     MempoolListParams, MempoolSummary, MempoolVerdict, RawTransactionParams, Submitted,
 };
+
+use mvs_rpc_api::types::transaction::Transaction;
 
 use super::{hash, limit, unhex};
 use crate::chain::command::{PageAsk, PoolEntry, TxRefusal};
@@ -57,7 +59,7 @@ pub(in crate::rpc) async fn list(
         max_bytes: count(page.stats.max_bytes),
         floor_rate: per_thousand(page.stats.floor),
         changes: page.stats.changes,
-        next: ids.last().filter(|_| page.has_more).cloned(),
+        next: page.last.filter(|_| page.has_more).map(|txid| txid.to_string()),
         entries: match is_full {
             true => MempoolEntries::Full(page.entries.iter().map(summary).collect()),
             false => MempoolEntries::Ids(ids),
@@ -76,13 +78,18 @@ pub(in crate::rpc) async fn entry(
         summary: summary(&found),
         parents: found.parents.iter().map(TxId::to_string).collect(),
         children: found.children.iter().map(TxId::to_string).collect(),
-        transaction: show::transaction(found.tx.transaction(), &txid, context.format()),
+        transaction: show::in_form(
+            show::transaction(found.tx.transaction(), &txid, context.format()),
+            &context.chain.tip(),
+            params.amounts,
+            Transaction::into_decimal,
+        ),
     })
 }
 
 fn read(params: &RawTransactionParams) -> RpcResult<LooseTx> {
     let bytes = unhex("transaction", &params.transaction)?;
-    let transaction = Transaction::decode(&bytes)
+    let transaction = transaction::Transaction::decode(&bytes)
         .map_err(|error| fault::bad(format!("transaction: {error}")).with_rule(error.code()))?;
     let txid = transaction.txid();
     Ok(LooseTx::new(Arc::new(transaction), txid))

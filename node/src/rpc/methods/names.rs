@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::time::Instant;
 
 use mvs_consensus::state::{AssetState, CertKey, DidState, MitState, StateView as _};
 use mvs_primitives::address::{Address, AddressFormat};
@@ -16,7 +17,7 @@ use mvs_rpc_api::types::names::{
 };
 use mvs_rpc_api::types::{AmountForm, Quantity};
 
-use super::address::check_index;
+use super::address::{MOST_TIME, check_index};
 use super::limit;
 use crate::chain::events::TipView;
 use crate::rpc::context::Context;
@@ -25,8 +26,6 @@ use crate::rpc::show;
 
 /// Unspent outputs that are read at a time.
 const PAGE: usize = 10_000;
-/// Most reads for one question.
-const MOST_PAGES: usize = 100;
 
 fn count(names: usize) -> u64 {
     u64::try_from(names).unwrap_or(u64::MAX)
@@ -119,7 +118,8 @@ pub(in crate::rpc) fn asset_holders(
     check_index(view)?;
     let mut sums: BTreeMap<Option<Address>, (AssetAmount, u64)> = BTreeMap::new();
     let mut after = None;
-    for _ in 0..MOST_PAGES {
+    let start = Instant::now();
+    while start.elapsed() < MOST_TIME {
         let page = view.snapshot.asset_unspent(symbol.as_bytes(), after, PAGE);
         let page = page.map_err(|error| fault::of_store(&error))?;
         for (_, coin) in &page.coins {
@@ -135,8 +135,7 @@ pub(in crate::rpc) fn asset_holders(
         }
     }
     if after.is_some() {
-        let text = format!("more than {} outputs hold it", MOST_PAGES * PAGE);
-        return Err(RpcError::new(ErrorCode::TooMuch, text));
+        return Err(RpcError::new(ErrorCode::TooMuch, "too many outputs ever held it"));
     }
     let mut holders: Vec<_> = sums.into_iter().collect();
     // Addresses of equal holdings stay in their order.

@@ -106,6 +106,7 @@ pub(in crate::rpc) async fn fee(
         return Err(fault::bad("blocks: 1 to 100"));
     }
     let room = context.params.limits.block_bytes.saturating_mul(blocks.into());
+    let _turn = context.pool_turn().await?;
     let found = context.chain.rate_behind(room).await.map_err(fault::stopping)?;
     Ok(FeeEstimate {
         rate: per_thousand(found.rate),
