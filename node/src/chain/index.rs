@@ -239,6 +239,12 @@ impl BlockIndex {
         Some((branch.end()?.1, branch.backed_work()))
     }
 
+    /// Tells whether a header is in a branch in which nothing cost anything.
+    pub fn is_free(&self, hash: &BlockHash) -> bool {
+        let place = self.by_hash.get(hash);
+        place.and_then(|place| self.branches.get(&place.branch)).is_some_and(Branch::is_free)
+    }
+
     /// Returns how far the connected chain is behind, at the most, by headers that somebody had to work
     /// for or that were judged before. Those of stake blocks do not count: anybody can make any number
     /// of them in no time.

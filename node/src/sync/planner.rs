@@ -165,7 +165,12 @@ impl Planner {
         if let Some(leader) = self.leader.as_mut().filter(|leader| leader.peer == id) {
             // Verifying takes our time, not the leader's.
             leader.since += judged_for;
-            leader.brought = leader.brought.saturating_add(outcome.held);
+            // What costs nothing counts only if it leads us on.
+            let is_worth =
+                |last: &BlockHash| !index.is_free(last) || index.best(trunk).hash == *last;
+            if told.is_some_and(|(last, _)| is_worth(&last)) {
+                leader.brought = leader.brought.saturating_add(outcome.held);
+            }
         }
         let was_asked = matches!(peer.headers, HeadersState::Asked { .. });
         if was_asked && outcome.end == HeadersEnd::NoParent {

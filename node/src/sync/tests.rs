@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
 
-use super::Settings;
+use super::{HeadersEnd, HeadersOutcome, Settings};
 use crate::chain::testing::TestChain;
 use crate::chain::trunk::Trunk;
 use sim::{Script, Sim};
@@ -321,6 +321,27 @@ fn headers_that_find_no_room_are_not_asked_for_again_and_again() {
     sim.run_for(MINUTE);
     assert!(sim.index.is_empty());
     assert!(sim.asked_headers[&peer] <= 5, "{:?}", sim.asked_headers);
+}
+
+#[test]
+fn a_leader_of_headers_that_cost_nothing_and_lead_nowhere_makes_way() {
+    let trunk = Sim::genesis().grow(100, 1);
+    let mut sim = Sim::new(&trunk);
+    let claims = Some(90_000);
+    let leader = sim.connect(Script { claims, no_headers: true, ..Script::honest(&trunk) });
+    let other =
+        sim.connect(Script { no_headers: true, ..Script::honest(&trunk.clone().grow(9, 3)) });
+    assert!(sim.planner.leader.is_some_and(|now| now.peer == leader));
+    let nowhere = trunk.cut(50).grow(40, 2);
+    sim.offer(nowhere.all_above(50));
+    for _ in 0..12 {
+        sim.run_for(Duration::from_secs(1));
+        let (last, end) = (Some(nowhere.tip().hash), HeadersEnd::Taken);
+        let outcome = HeadersOutcome { count: 2_000, held: 2_000, last, end };
+        sim.tell(leader, &outcome);
+    }
+    assert!(sim.planner.leader.is_none_or(|now| now.peer != leader));
+    assert!(sim.asked_headers[&other] > 0);
 }
 
 #[test]

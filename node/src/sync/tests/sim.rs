@@ -271,6 +271,20 @@ impl Sim {
         self.planner.headers_judged(&self.index, &self.trunk, id, &outcome, self.now).unwrap();
     }
 
+    /// Puts headers into the index, whoever told them.
+    pub(super) fn offer(&mut self, headers: Vec<Header>) {
+        let params = Arc::clone(&self.trunk.params);
+        let checked = check(&params, headers);
+        let checked = checked.into_iter().map(|(hash, header)| (hash, Ok(header))).collect();
+        place(&params, &mut self.index, &self.trunk, checked, NOW).unwrap();
+    }
+
+    /// Tells the planner what came of a message.
+    pub(super) fn tell(&mut self, id: PeerId, outcome: &HeadersOutcome) {
+        self.planner.headers_judged(&self.index, &self.trunk, id, outcome, self.now).unwrap();
+        self.poll();
+    }
+
     fn take_block(&mut self, id: PeerId, hash: BlockHash) {
         self.planner.block_arrived(id, &hash, BLOCK_BYTES, self.now);
         if self.peers[&id].script.mutates {
