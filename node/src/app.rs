@@ -14,6 +14,23 @@
 //! | 8 | `cli`: no node answers, or it does not let us in |
 //! | 130 | ended by the third Ctrl-C, without a clean stop |
 
+/// Writes a line to standard output. Who reads it may have gone (`| head`), which is no failure of
+/// the command.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// Writes a text to standard output, as [`say`] does.
+macro_rules! say_text {
+    ($text:expr) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout(), "{}", $text);
+    }};
+}
+
 mod args;
 mod cli;
 mod exit;

@@ -12,10 +12,11 @@ mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 use client::Client;
-use mvs_pow::CacheSet;
+use mvs_pow::{CacheSet, Effort, Epoch, Job, search_light};
 use mvs_primitives::block::Block;
 use mvs_primitives::encode::{Decode as _, Encode as _};
 use mvs_rpc_api::error::ErrorCode;
@@ -106,6 +107,7 @@ fn every_method_answers_as_the_document_says() {
         ("chain_block", json!([100]), true),
         ("chain_block", json!([block["header"]["hash"], "full"]), true),
         ("chain_block", json!([3, "hex"]), true),
+        ("chain_block", json!([90, "full", "decimal"]), true),
         ("chain_header", json!([0]), true),
         ("chain_header", json!([]), true),
         ("chain_transaction", json!([txid]), true),
@@ -122,6 +124,8 @@ fn every_method_answers_as_the_document_says() {
         ("address_history", json!([address, "newest_first", null, 3, "decimal"]), true),
         ("address_history", json!([address]), true),
         ("address_unspent", json!([address, null, 2]), true),
+        ("address_unspent", json!([address, null, 2, "decimal"]), true),
+        ("chain_coin", json!([coin["txid"], coin["index"], "decimal"]), true),
         ("address_balance", json!([address, "decimal"]), true),
         ("address_balance", json!([address]), true),
         ("asset_list", json!([null, 3]), true),
@@ -181,19 +185,36 @@ fn every_method_answers_as_the_document_says() {
         }
         called.insert((*name).to_owned());
     }
-    // Solutions are judged in the next test, events in another, and the end comes last.
+    // What changes the node; the end comes last.
+    let fits = |name: &str, answer: &Value| {
+        schema::check(answer, &methods[name]["result"]["schema"], &document)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    };
+    fits("mempool_submit", &submitted);
     let refused =
         client.call("mining_submit", json!([work["work"], "0000000000000000", "00".repeat(32)]));
     assert_eq!(refused.unwrap_err()["data"]["name"], "block_refused");
     let verdict = submit(&client, &next);
     assert_eq!(verdict["is_on_chain"], true);
+    fits("mining_submit_block", &verdict);
+    let work = client.call("mining_template", json!([address])).unwrap();
+    let solved = solve(&work);
+    let verdict = client.call("mining_submit", solved).unwrap();
+    assert_eq!((&verdict["is_on_chain"], work["height"].as_u64()), (&json!(true), Some(122)));
+    fits("mining_submit", &verdict);
+    let tip = client.call("chain_tip", json!([])).unwrap();
+    assert_eq!((&tip["height"], &tip["hash"]), (&json!(122), &verdict["hash"]));
     soon("the pool is told of the block", || {
         client.call("mempool_list", json!([])).unwrap()["count"] == 0
     });
     let mut socket = client.socket();
     let subscribed = socket.call("event_subscribe", json!(["tip"])).unwrap();
-    socket.call("event_unsubscribe", json!([subscribed["subscription"]])).unwrap();
-    assert_eq!(client.call("control_stop", json!([])).unwrap(), json!({"done": true}));
+    fits("event_subscribe", &subscribed);
+    let number = json!([subscribed["subscription"]]);
+    fits("event_unsubscribe", &socket.call("event_unsubscribe", number).unwrap());
+    let stopped = client.call("control_stop", json!([])).unwrap();
+    assert_eq!(stopped, json!({"done": true}));
+    fits("control_stop", &stopped);
     for name in ["mining_submit", "mempool_submit", "mining_submit_block", "event_subscribe"] {
         called.insert(name.to_owned());
     }
@@ -202,6 +223,21 @@ fn every_method_answers_as_the_document_says() {
     assert_eq!(called, all);
     assert_eq!(node.ended(), Some(0));
     compare("methods", &json!(golden));
+}
+
+/// Finds the solution of work, as parameters of `mining_submit`.
+fn solve(work: &Value) -> Value {
+    let bytes = |name: &str| -> [u8; 32] {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(work[name].as_str().unwrap(), &mut bytes).unwrap();
+        bytes
+    };
+    let (seal_hash, boundary) = (bytes("work"), bytes("boundary"));
+    let job = Job { seal_hash, boundary, start: 0, count: 1 << 32 };
+    let cache = CACHES.get(Epoch::new(0).unwrap()).unwrap();
+    let found = search_light(&cache, &job, &Effort::default(), &AtomicBool::new(false));
+    let found = found.found.first().unwrap();
+    json!([work["work"], format!("{:016x}", found.nonce), hex::encode(found.seal.mix_hash)])
 }
 
 /// Compares with the recorded answers; `BLESS=1` records them anew.
@@ -443,7 +479,12 @@ fn scripts_of_the_first_node_are_answered() {
     assert_eq!(asks("/rpc", &client, &guest, &height).status, 401, "our own needs a password");
     // Pages, and bodies that are none.
     for page in [("Origin", "https://evil.example"), ("Host", "evil.example")] {
-        assert_eq!(asks("/rpc/v2", &client, &[guest[0], page], &height).status, 403);
+        for body in
+            [&height, &body("sendrawtx", json!(["00"])), &body("addnode", json!(["127.0.0.1:1"]))]
+        {
+            assert_eq!(asks("/rpc/v2", &client, &[guest[0], page], body).status, 403);
+            assert_eq!(asks("/rpc/v3", &client, &[page], body).status, 403);
+        }
     }
     let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
     for bad in ["", "{", "7", "[]", &deep, "\u{0}"] {
@@ -540,9 +581,9 @@ fn subscribers_miss_nothing_over_reorganisations() {
     let folder = Folder::new("rpc-events");
     let mut common = history(33);
     let shared = common.extend(20);
-    let (mut left, mut right) = (common.fork(1), common.fork(2));
-    let (left, right) = (left.extend(4), right.extend(6));
-    let (node, client, _) = node(&folder, &shared, &["--index"]);
+    let (mut left_branch, mut right) = (common.fork(1), common.fork(2));
+    let (left, right) = (left_branch.extend(4), right.extend(6));
+    let (node, client, data) = node(&folder, &shared, &["--index"]);
     let hash = |height: u32| client.call("chain_header", json!([height])).unwrap()["hash"].clone();
     let address = paid_address(&client, 20);
 
@@ -565,6 +606,7 @@ fn subscribers_miss_nothing_over_reorganisations() {
         cursor = told["cursor"].as_str().unwrap().to_owned();
     }
     drop(socket);
+    let told_before: Vec<Value> = chain.clone();
 
     // The chain goes on, then moves to the other branch, while nobody listens.
     submit(&client, &left[3]);
@@ -620,6 +662,55 @@ fn subscribers_miss_nothing_over_reorganisations() {
     for height in 1..27 {
         assert_eq!(other.event()["event"]["hash"], hash(height));
     }
+
+    // The way back from a block that left is known after a restart too; nothing of it is lost.
+    let expected: Vec<Value> = (21..27).map(&hash).collect();
+    node.terminate();
+    let node = Running::start(&data, &["--index"]);
+    let client = Client::new(node.rpc_address(), &data);
+    let mut socket = client.socket();
+    socket.call("event_subscribe", json!({"topic": "blocks", "cursor": cursor})).unwrap();
+    for (height, left) in (21..24).zip(&told_before).rev() {
+        let event = json!({"type": "disconnected", "height": height, "hash": left});
+        assert_eq!(socket.event()["event"], event);
+    }
+    for hash in &expected {
+        assert_eq!(socket.event()["event"]["hash"], *hash);
+    }
+
+    // The chain moves back while blocks, tip and an address are listened to.
+    let mut address_socket = client.socket();
+    address_socket.call("event_subscribe", json!(["address", address])).unwrap();
+    let longer = left_branch.extend(4);
+    for block in &longer {
+        submit(&client, block);
+    }
+    soon("the chain is reorganised again", || {
+        client.call("chain_tip", json!([])).unwrap()["height"] == 28
+    });
+    let hash = |height: u32| client.call("chain_header", json!([height])).unwrap()["hash"].clone();
+    for (height, left) in (21..27).zip(&expected).rev() {
+        let event = json!({"type": "disconnected", "height": height, "hash": left});
+        assert_eq!(socket.event()["event"], event);
+        assert_eq!(address_socket.event()["event"], event);
+    }
+    for height in 21..29 {
+        let told = socket.event()["event"].clone();
+        assert_eq!((&told["type"], &told["hash"]), (&json!("connected"), &hash(height)));
+    }
+    // Of what the address did on the other branch it is told what stands there.
+    let after = format!("20:{}", hash(20).as_str().unwrap());
+    let whole = client.call("address_history", json!({"address": address, "limit": 1000})).unwrap();
+    let whole = whole["entries"].as_array().unwrap();
+    let of_branch: Vec<&Value> =
+        whole.iter().filter(|line| line["height"].as_u64().unwrap() > 20).collect();
+    let mut found = Vec::new();
+    while found.len() < of_branch.len() {
+        let told = address_socket.event();
+        assert_eq!(told["event"]["type"], "activity", "{told} behind {after}");
+        found.extend(told["event"]["entries"].as_array().unwrap().clone());
+    }
+    assert!(found.iter().eq(of_branch));
     node.terminate();
 }
 
@@ -629,7 +720,7 @@ fn the_pool_is_told_from_a_cursor_on() {
     let mut history = history(34);
     let blocks = history.extend(60);
     let more: Vec<Vec<u8>> = history.extend(3);
-    let (node, client, _) = node(&folder, &blocks, &[]);
+    let (node, client, data) = node(&folder, &blocks, &[]);
     let mut socket = client.socket();
     let start = socket.call("event_subscribe", json!(["mempool"])).unwrap();
     let mut taken: Vec<Value> = Vec::new();
@@ -658,10 +749,28 @@ fn the_pool_is_told_from_a_cursor_on() {
     }
     let mut again = client.socket();
     again.call("event_subscribe", json!({"topic": "mempool", "cursor": cursor})).unwrap();
-    for txid in &taken[1..] {
+    let (mut added, mut confirmed) = (vec![taken[0].clone()], Vec::new());
+    while confirmed.len() < taken.len() {
         let told = again.event();
-        assert_eq!(told["event"], json!({"type": "added", "txid": txid}), "{told}");
+        let txid = told["event"]["txid"].clone();
+        match told["event"]["type"].as_str().unwrap() {
+            "added" => added.push(txid),
+            "removed" => {
+                assert_eq!(told["event"]["reason"], "confirmed", "{told}");
+                assert!(added.contains(&txid) && !confirmed.contains(&txid), "{told}");
+                confirmed.push(txid);
+            }
+            _ => panic!("{told}"),
+        }
     }
+    assert_eq!(added, taken);
+    // A place in the pool's changes ends with the node.
+    let end = again.call("event_subscribe", json!(["mempool"])).unwrap()["cursor"].clone();
+    node.terminate();
+    let node = Running::start(&data, &[]);
+    let client = Client::new(node.rpc_address(), &data);
+    let gone = client.socket().call("event_subscribe", json!(["mempool", null, end]));
+    assert_eq!(gone.unwrap_err()["data"]["name"], "cursor_gone");
     node.terminate();
 }
 

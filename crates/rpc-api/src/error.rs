@@ -90,6 +90,9 @@ codes! {
     TooManySubscriptions = 4003, "too_many_subscriptions";
 }
 
+/// The longest message, in characters.
+const MOST_MESSAGE_CHARS: usize = 1_000;
+
 /// An error as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RpcError {
@@ -119,7 +122,13 @@ impl RpcError {
     /// Makes an error.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let data = ErrorData { name: code.name().to_owned(), ..ErrorData::default() };
-        Self { code: code.number(), message: message.into(), data: Some(Box::new(data)) }
+        let mut message = message.into();
+        // It may repeat what the caller sent, however long that was.
+        if let Some((end, _)) = message.char_indices().nth(MOST_MESSAGE_CHARS) {
+            message.truncate(end);
+            message.push_str("...");
+        }
+        Self { code: code.number(), message, data: Some(Box::new(data)) }
     }
 
     /// Makes an error that says no more than its code.

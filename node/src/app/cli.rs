@@ -53,7 +53,6 @@ pub(super) enum CliError {
     Strange(String),
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's answer")]
 pub(super) fn run(config: &Config, order: &CliOrder) -> anyhow::Result<()> {
     let method = find(&order.method)?;
     let params = read_params(method, &order.params)?;
@@ -71,9 +70,9 @@ pub(super) fn run(config: &Config, order: &CliOrder) -> anyhow::Result<()> {
         .context("cannot start the runtime")?;
     let answer = runtime.block_on(ask(address, &credentials, request.to_string()))?;
     if order.is_json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
     } else {
-        print!("{}", show::table(&answer));
+        say_text!(show::table(&answer));
     }
     Ok(())
 }

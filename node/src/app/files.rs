@@ -17,7 +17,6 @@ use crate::chain::owner::unix_now;
 use crate::chain::stop::Stop;
 use crate::config::Config;
 
-#[expect(clippy::print_stdout, reason = "these are the command's answers")]
 pub(super) fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     let setup = Setup::new(config)?;
     setup.start_logs(config)?;
@@ -38,13 +37,13 @@ pub(super) fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     counter.finish();
     let tip = core.tip();
     let closed = core.close();
-    println!("height {}", tip.height);
-    println!("tip {}", tip.hash);
-    println!("state {}", state_digest(&tip));
+    say!("height {}", tip.height);
+    say!("tip {}", tip.hash);
+    say!("state {}", state_digest(&tip));
     let done = done?;
     closed?;
-    println!("blocks {} connected, {} known", done.connected, done.known);
-    println!("rate {:.1} blocks/s", done.blocks_per_second());
+    say!("blocks {} connected, {} known", done.connected, done.known);
+    say!("rate {:.1} blocks/s", done.blocks_per_second());
     Ok(())
 }
 

@@ -20,14 +20,13 @@ use crate::chain::core::Tools;
 use crate::chain::stop::Stop;
 use crate::config::Config;
 
-#[expect(clippy::print_stdout, reason = "these are the command's answers")]
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     let setup = Setup::new(config)?;
     setup.start_logs(config)?;
     let genesis = connect_genesis(&setup.params)?;
     let (store, opened) = Store::open(setup.disk()?, setup.options(config), &genesis)?;
-    println!("height {}, tip {}", opened.tip.height, opened.tip.hash);
-    println!("state {}", state_digest(&opened.tip));
+    say!("height {}, tip {}", opened.tip.height, opened.tip.hash);
+    say!("state {}", state_digest(&opened.tip));
     let stop = Stop::new();
     let _watch = signals::watch_thread(&stop, "the check");
     let mut counter = Counter::new("check", None);
@@ -36,14 +35,14 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
             counter.set_part(&format!("{:?}", progress.part), progress.done, progress.total);
             !stop.is_set()
         },
-        &mut |error| println!("wrong: {}: {error}", error.code()),
+        &mut |error| say!("wrong: {}: {error}", error.code()),
     )?;
     counter.finish();
     store.close()?;
-    println!("{} coins, {} blocks", report.coins, report.blocks);
+    say!("{} coins, {} blocks", report.coins, report.blocks);
     match report.errors {
         0 => {
-            println!("nothing is wrong");
+            say!("nothing is wrong");
             Ok(())
         }
         errors => Err(CheckFailed { errors }.into()),
@@ -53,7 +52,6 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
 /// Builds the index or the live maps anew from the log where no more than that is damaged. Otherwise
 /// puts the chain together again from the blocks on disk, judging each anew, in a folder beside the
 /// old one; the old one is kept under another name.
-#[expect(clippy::print_stdout, reason = "these are the command's answers")]
 pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
     let setup = Setup::new(config)?;
     setup.start_logs(config)?;
@@ -72,13 +70,13 @@ pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
         Ok(part) => {
             counter.finish();
             match part {
-                Some(part) => println!("built anew from the log: {part:?}"),
-                None => println!("nothing is wrong"),
+                Some(part) => say!("built anew from the log: {part:?}"),
+                None => say!("nothing is wrong"),
             }
             return Ok(());
         }
         Err(error) if !blocks_help(error.code()) => return Err(error.into()),
-        Err(error) => println!("the log alone does not help: {}: {error}", error.code()),
+        Err(error) => say!("the log alone does not help: {}: {error}", error.code()),
     }
     let target = MapDisk::open(&new).with_context(|| format!("cannot make {}", new.display()))?;
     let tools = &setup.tools;
@@ -99,18 +97,18 @@ pub(super) fn repair(config: &Config) -> anyhow::Result<()> {
     let aside = free_name(&setup.data_dir)?;
     std::fs::rename(&old, &aside)?;
     std::fs::rename(&new, &old)?;
-    println!("{} blocks found, {} connected", report.found_blocks, report.connected);
-    println!("height {}, tip {}", report.tip.height, report.tip.hash);
-    println!("state {}", state_digest(&report.tip));
-    println!("the old store is kept in {}", aside.display());
+    say!("{} blocks found, {} connected", report.found_blocks, report.connected);
+    say!("height {}, tip {}", report.tip.height, report.tip.hash);
+    say!("state {}", state_digest(&report.tip));
+    say!("the old store is kept in {}", aside.display());
     for file in &report.skipped_files {
-        println!("not looked at: {file}");
+        say!("not looked at: {file}");
     }
     if report.unreadable > 0 {
-        println!("the disk has refused {} reads of block files", report.unreadable);
+        say!("the disk has refused {} reads of block files", report.unreadable);
     }
     if let Some(reason) = report.stopped {
-        println!("the next block was not connected: {reason}; the network will send it again");
+        say!("the next block was not connected: {reason}; the network will send it again");
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::rpc::{
 };
 
 /// The longest password that is read, in bytes.
-const MOST_PASSWORD_BYTES: u64 = 1_024;
+const MOST_PASSWORD_BYTES: u64 = 4_096;
 
 /// Returns the addresses at which the node answers.
 pub(super) fn addresses(config: &Config, params: &Params) -> Vec<SocketAddr> {
@@ -74,6 +74,7 @@ impl Port {
             true => None,
             false => Some(Auth::new(&setup.data_dir, rpc.rpc_cookie, rpc.rpc_users.as_deref())?),
         };
+        Guard::check_settings(&rpc.rpc_hosts, &rpc.rpc_origins).map_err(anyhow::Error::msg)?;
         let guard = Guard::new(&rpc.rpc_hosts, &rpc.rpc_origins);
         Ok(Self { listeners, addresses: local, auth, guest: rpc.rpc_guest, guard })
     }
@@ -101,7 +102,6 @@ impl Port {
 
 /// Asks for a password, or reads it from standard input where nobody sits before it, and prints the
 /// line for the file of users.
-#[expect(clippy::print_stdout, reason = "this is the command's answer")]
 pub(super) fn make_user(name: &str, grant: Grant) -> anyhow::Result<()> {
     let mut password = Vec::new();
     if std::io::stdin().is_terminal() {
@@ -121,6 +121,6 @@ pub(super) fn make_user(name: &str, grant: Grant) -> anyhow::Result<()> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
     let user = User::new(name, grant, &password, salt)?;
-    println!("{}", user.to_line());
+    say!("{}", user.to_line());
     Ok(())
 }

@@ -26,9 +26,8 @@ const CACHES: usize = 3;
 const STORE: &str = "chain";
 
 /// Prints the effective configuration.
-#[expect(clippy::print_stdout, reason = "this is the command's answer")]
 pub(super) fn print_config(effective: &Effective) -> anyhow::Result<()> {
-    print!("{}", effective.to_toml());
+    say_text!(effective.to_toml());
     Ok(())
 }
 

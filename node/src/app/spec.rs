@@ -11,15 +11,14 @@ use super::args::SpecOrder;
 use super::setup;
 use crate::config::Config;
 
-#[expect(clippy::print_stdout, reason = "these are the commands' answers")]
 pub(super) fn run(config: &Config, order: SpecOrder) -> anyhow::Result<()> {
     match order {
-        SpecOrder::Print => print!("{}", ChainSpec::to_toml(&setup::params(config)?)?),
+        SpecOrder::Print => say_text!(ChainSpec::to_toml(&setup::params(config)?)?),
         SpecOrder::Validate { file } => {
             let text = std::fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
             let params = ChainSpec::parse(&text)?;
-            println!(
+            say!(
                 "{}: chain {:?}, genesis {}",
                 file.display(),
                 params.name,
@@ -31,7 +30,7 @@ pub(super) fn run(config: &Config, order: SpecOrder) -> anyhow::Result<()> {
             let mut out = std::fs::File::create_new(&file)
                 .with_context(|| format!("cannot make {}", file.display()))?;
             out.write_all(text.as_bytes())?;
-            println!("{}: chain {name:?}", file.display());
+            say!("{}: chain {name:?}", file.display());
         }
     }
     Ok(())

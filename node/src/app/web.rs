@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::chain::command::ChainHandle;
 use crate::chain::stop::Stop;
 use crate::p2p::network::Network;
-use crate::rpc::watch_pages;
+use crate::rpc::{serve_router, watch_pages};
 
 /// Opens the port.
 ///
@@ -26,12 +26,7 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Answers until the stop token is set.
-pub(super) async fn serve(
-    listener: TcpListener,
-    chain: ChainHandle,
-    network: Network,
-    stop: Stop,
-) -> std::io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, chain: ChainHandle, network: Network, stop: Stop) {
     let router = watch_pages(chain, network, stop.clone());
-    axum::serve(listener, router).with_graceful_shutdown(async move { stop.wait().await }).await
+    serve_router(listener, router, stop).await;
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use mvs_primitives::hash::sha256;
 use tokio::sync::Semaphore;
 
-use super::users::{Grant, UserError, Users};
+use super::users::{Grant, HashMemory, User, UserError, Users};
 
 /// Name of the file in the data folder.
 pub const COOKIE_FILE: &str = ".cookie";
@@ -30,7 +30,7 @@ const MOST_HEADER_BYTES: usize = 1_024;
 #[non_exhaustive]
 pub enum AuthError {
     /// Neither a cookie nor users.
-    #[error("rpc_cookie is off and there are no rpc_users: nobody could ask anything")]
+    #[error("rpc_cookie is off and there are no rpc_users: nobody could ask at /rpc")]
     Nobody,
     /// The cookie cannot be written.
     #[error("cannot write the cookie {path}: {source}")]
@@ -73,6 +73,8 @@ pub struct Auth {
     key: [u8; 32],
     remembered: Mutex<HashMap<[u8; 32], Grant>>,
     verifiers: Semaphore,
+    /// One for each verifier.
+    memory: Arc<Mutex<Vec<HashMemory>>>,
 }
 
 impl Auth {
@@ -102,6 +104,7 @@ impl Auth {
             key,
             remembered: Mutex::new(HashMap::new()),
             verifiers: Semaphore::new(VERIFIERS),
+            memory: Arc::default(),
         };
         if has_cookie {
             let path = data_dir.join(COOKIE_FILE);
@@ -141,9 +144,14 @@ impl Auth {
         let password = password.to_vec();
         self.users.find(&name)?;
         let _turn = self.verifiers.acquire().await.ok()?;
-        let users = Arc::clone(&self.users);
+        let (users, memory) = (Arc::clone(&self.users), Arc::clone(&self.memory));
         let verified = tokio::task::spawn_blocking(move || {
-            users.find(&name).filter(|user| user.is_password(&password)).map(|user| user.grant())
+            let spare = memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut own = spare.unwrap_or_default();
+            let user = users.find(&name).filter(|user| user.is_password(&password, &mut own));
+            let grant = user.map(User::grant);
+            memory.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+            grant
         });
         let grant = verified.await.ok()??;
         let mut remembered = self.remembered();

@@ -33,10 +33,8 @@ pub(super) async fn answer(
         let text = "Content-Type must be application/json\n";
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     }
-    let grant = match headers.contains_key(header::AUTHORIZATION) {
-        true => server.grant(&headers).await,
-        false => server.guest,
-    };
+    let is_guest = !headers.contains_key(header::AUTHORIZATION);
+    let grant = if is_guest { server.guest } else { server.grant(&headers).await };
     let Some(grant) = grant else { return unauthorised() };
     let (place, body) = match server.take(body).await {
         Ok(taken) => taken,
@@ -61,7 +59,7 @@ pub(super) async fn answer(
     let asked = Arc::clone(&shared);
     let effort = compat::effort(method);
     let work = move || Ok(compat::answer(version, &source, &asked));
-    let answered = server.context.compat_on(effort, work);
+    let answered = server.context.compat_on(is_guest, effort, work);
     let answer = answered.await.unwrap_or_else(|error| compat::refusal(&shared, &error.message));
     drop(place);
     reply(&answer)

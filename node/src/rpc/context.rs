@@ -56,6 +56,8 @@ pub struct Context {
     askers: Arc<Semaphore>,
     pool_readers: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    guest_searchers: Arc<Semaphore>,
+    guest_askers: Arc<Semaphore>,
 }
 
 impl Context {
@@ -84,6 +86,8 @@ impl Context {
             askers: Arc::new(Semaphore::new(ASKERS)),
             pool_readers: Arc::new(Semaphore::new(POOL_READERS)),
             bodies: Arc::new(Semaphore::new(BODIES)),
+            guest_searchers: Arc::new(Semaphore::new(SEARCHERS / 2)),
+            guest_askers: Arc::new(Semaphore::new(ASKERS / 2)),
         }
     }
 
@@ -158,12 +162,19 @@ impl Context {
     /// What `work` says, or that too much is being asked.
     pub async fn compat_on<T: Send + 'static>(
         &self,
+        is_guest: bool,
         effort: Effort,
         work: impl FnOnce() -> RpcResult<T> + Send + 'static,
     ) -> RpcResult<T> {
         let _pool = match effort {
             Effort::Pool => Some(self.pool_turn().await?),
             Effort::Asks | Effort::Searches => None,
+        };
+        // Guests wait for one another, and leave a place for those who are known.
+        let _guest = match (is_guest, effort) {
+            (true, Effort::Searches) => Some(turn(&self.guest_searchers).await?),
+            (true, Effort::Asks | Effort::Pool) => Some(turn(&self.guest_askers).await?),
+            (false, _) => None,
         };
         let turns = match effort {
             Effort::Searches => &self.searchers,

@@ -99,6 +99,19 @@ async fn answer_one(
         },
         Err(error) => Err(error),
     };
+    let outcome = match outcome {
+        Err(error) if error.is(ErrorCode::Internal) && context.stop.is_set() => {
+            Err(RpcError::of(ErrorCode::Stopping))
+        }
+        other => other,
+    };
+    if let Err(error) = &outcome
+        && error.is(ErrorCode::Internal)
+    {
+        let code = error.data.as_ref().and_then(|data| data.rule.as_deref()).unwrap_or_default();
+        let error = &error.message;
+        tracing::error!(target: "rpc", code, %error, "a question could not be answered");
+    }
     // A notification is done, and not answered.
     id.map(|id| write(id, outcome))
 }

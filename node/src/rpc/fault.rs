@@ -27,7 +27,6 @@ pub(super) fn of_fault(fault: &Fault) -> RpcError {
 }
 
 pub(super) fn internal(code: &str, error: &dyn std::fmt::Display) -> RpcError {
-    tracing::error!(target: "rpc", code, %error, "a question could not be answered");
     RpcError::new(ErrorCode::Internal, error.to_string()).with_rule(code)
 }
 

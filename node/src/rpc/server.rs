@@ -38,6 +38,8 @@ use crate::chain::stop::Stop;
 const HEAD: Duration = Duration::from_secs(20);
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(20);
+/// Bytes that may wait to be sent over a WebSocket: the longest answer, and some more.
+const MOST_UNSENT_BYTES: usize = 48 << 20;
 /// The media type of requests and answers.
 pub(super) const JSON: &str = "application/json";
 
@@ -100,16 +102,25 @@ impl RpcServer {
     /// # Errors
     /// The answer to one that is refused.
     pub(super) async fn take(&self, body: Body) -> Result<(OwnedSemaphorePermit, Bytes), Response> {
-        let Some(place) = self.context.body_turn() else {
-            let text = "too many requests at a time\n";
-            return Err((StatusCode::SERVICE_UNAVAILABLE, text).into_response());
+        let too_large = || {
+            let text = format!("the body broke off, or has more than {MAX_BODY_BYTES} bytes\n");
+            (StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
         };
+        // What says that it is too long need not come first.
+        let least = axum::body::HttpBody::size_hint(&body).lower();
+        if usize::try_from(least).map_or(true, |least| least > MAX_BODY_BYTES) {
+            return Err(too_large());
+        }
         match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY_BYTES)).await {
-            Ok(Ok(body)) => Ok((place, body)),
-            Ok(Err(_)) => {
-                let text = format!("the body broke off, or has more than {MAX_BODY_BYTES} bytes\n");
-                Err((StatusCode::PAYLOAD_TOO_LARGE, text).into_response())
-            }
+            // A place is taken once the body is there: one that trickles in keeps nobody out.
+            Ok(Ok(body)) => match self.context.body_turn() {
+                Some(place) => Ok((place, body)),
+                None => {
+                    let text = "too many requests at a time\n";
+                    Err((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
+                }
+            },
+            Ok(Err(_)) => Err(too_large()),
             Err(_) => {
                 let text = "the body did not come in time\n";
                 Err((StatusCode::REQUEST_TIMEOUT, text).into_response())
@@ -129,7 +140,11 @@ pub fn default_port(params: &Params) -> u16 {
 
 /// Answers until the stop token is set.
 pub async fn serve(listener: TcpListener, server: Arc<RpcServer>, stop: Stop) {
-    let router = router(&server);
+    serve_router(listener, router(&server), stop).await;
+}
+
+/// Answers with these routes until the stop token is set.
+pub async fn serve_router(listener: TcpListener, router: Router, stop: Stop) {
     let mut listener = Bounded::new(listener);
     let mut http = http1::Builder::new();
     // `axum::serve` has no deadline for a head that comes byte by byte, or not at all.
@@ -177,8 +192,20 @@ async fn document(State(server): State<Arc<RpcServer>>) -> Response {
     ([(header::CONTENT_TYPE, JSON)], server.document.clone()).into_response()
 }
 
-/// Looks at names and origins before anything else is.
+/// Looks at names and origins before anything else is. Connections of callers without credentials end
+/// with the answer, unless they are guests who were answered: places are few.
 async fn guard(State(server): State<Arc<RpcServer>>, request: Request, next: Next) -> Response {
+    let is_known = request.headers().contains_key(header::AUTHORIZATION);
+    let is_guest = server.guest.is_some() && request.uri().path().starts_with("/rpc/");
+    let mut response = look(State(server), request, next).await;
+    let is_answered = response.status().is_success() || response.status().is_informational();
+    if !(is_answered && (is_known || is_guest)) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn look(State(server): State<Arc<RpcServer>>, request: Request, next: Next) -> Response {
     let origin = match server.guard.check(request.uri(), request.headers()) {
         Ok(origin) => origin,
         Err(refusal) => {
@@ -259,5 +286,6 @@ async fn upgrade(
     upgrade
         .max_message_size(MAX_BODY_BYTES)
         .max_frame_size(MAX_BODY_BYTES)
+        .max_write_buffer_size(MOST_UNSENT_BYTES)
         .on_upgrade(move |socket| socket::serve(socket, context, grant))
 }

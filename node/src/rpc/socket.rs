@@ -136,7 +136,9 @@ async fn hear(
     let body = match message {
         Some(Ok(Message::Text(text))) => bytes::Bytes::copy_from_slice(text.as_str().as_bytes()),
         Some(Ok(Message::Binary(body))) => body,
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
+        // Answered before more is heard: whoever pings and does not read must not fill our memory.
+        Some(Ok(Message::Ping(payload))) => return send(socket, Message::Pong(payload)).await,
+        Some(Ok(Message::Pong(_))) => return Ok(()),
         Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Close),
     };
     // As many as there is room for, however they come.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use mvs_rpc_api::methods::Right;
 
 use crate::config::Setting;
@@ -15,6 +15,8 @@ const MOST_COST: (u32, u32, u32) = (256 * 1024, 10, 4);
 const MOST_USERS: usize = 1_000;
 /// The shortest password that is taken for a new user, in bytes.
 const LEAST_PASSWORD: usize = 8;
+/// The longest password in bytes: the header that carries it has 1,024.
+const MOST_PASSWORD: usize = 512;
 
 /// What somebody who asks may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,6 +92,9 @@ pub enum UserError {
     /// The password is too short.
     #[error("a password has at least {LEAST_PASSWORD} bytes")]
     Password,
+    /// The password is too long for the header that carries it.
+    #[error("a password has at most {MOST_PASSWORD} bytes")]
+    LongPassword,
     /// It cannot be hashed.
     #[error("the password cannot be hashed")]
     Hash,
@@ -112,12 +117,32 @@ impl fmt::Debug for User {
     }
 }
 
-fn digest(password: &[u8], salt: &[u8], cost: (u32, u32, u32)) -> Result<[u8; 32], UserError> {
-    let (memory, passes, lanes) = cost;
-    let params = Params::new(memory, passes, lanes, Some(32)).map_err(|_| UserError::Hash)?;
+/// Memory for hashes, kept: what each thread for blocking work took and gave back would stay with that
+/// thread.
+#[derive(Default)]
+pub struct HashMemory(Vec<Block>);
+
+impl fmt::Debug for HashMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashMemory").field("blocks", &self.0.len()).finish()
+    }
+}
+
+fn digest(
+    password: &[u8],
+    salt: &[u8],
+    cost: (u32, u32, u32),
+    memory: &mut HashMemory,
+) -> Result<[u8; 32], UserError> {
+    let (kib, passes, lanes) = cost;
+    let params = Params::new(kib, passes, lanes, Some(32)).map_err(|_| UserError::Hash)?;
+    let blocks = params.block_count();
+    if memory.0.len() < blocks {
+        memory.0.resize(blocks, Block::default());
+    }
     let mut out = [0; 32];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password, salt, &mut out)
+        .hash_password_into_with_memory(password, salt, &mut out, &mut memory.0)
         .map_err(|_| UserError::Hash)?;
     Ok(out)
 }
@@ -144,7 +169,10 @@ impl User {
         if password.len() < LEAST_PASSWORD {
             return Err(UserError::Password);
         }
-        let hash = digest(password, &salt, COST)?;
+        if password.len() > MOST_PASSWORD {
+            return Err(UserError::LongPassword);
+        }
+        let hash = digest(password, &salt, COST, &mut HashMemory::default())?;
         Ok(Self { name: name.to_owned(), grant, cost: COST, salt, hash })
     }
 
@@ -179,8 +207,8 @@ impl User {
     }
 
     /// Tells whether this is the user's password. Takes a while, on purpose.
-    pub fn is_password(&self, password: &[u8]) -> bool {
-        digest(password, &self.salt, self.cost).is_ok_and(|found| {
+    pub fn is_password(&self, password: &[u8], memory: &mut HashMemory) -> bool {
+        digest(password, &self.salt, self.cost, memory).is_ok_and(|found| {
             // Without an early end: the time tells nothing.
             let difference = found.iter().zip(&self.hash).fold(0, |sum, (a, b)| sum | (a ^ b));
             difference == 0
@@ -235,7 +263,7 @@ impl Users {
 
 #[cfg(test)]
 mod tests {
-    use super::{Grant, User, UserError, Users};
+    use super::{Grant, HashMemory, User, UserError, Users};
     use mvs_rpc_api::methods::Right;
 
     #[test]
@@ -244,9 +272,13 @@ mod tests {
         let line = user.to_line();
         assert!(!line.contains("long enough") && !format!("{user:?}").contains(&line[40..]));
         let users = Users::parse(&format!("# comment\n\n{line}\n")).unwrap();
+        let mut memory = HashMemory::default();
         let found = users.find("explorer-1").unwrap();
         assert_eq!(found, &user);
-        assert!(found.is_password(b"long enough") && !found.is_password(b"long enougi"));
+        assert!(
+            found.is_password(b"long enough", &mut memory)
+                && !found.is_password(b"long enougi", &mut memory)
+        );
         assert_eq!(found.grant(), Grant::Read);
         assert_eq!(Users::parse(&format!("{line}\n{line}")), Err(UserError::Twice(2)));
     }
@@ -267,6 +299,8 @@ mod tests {
         }
         assert_eq!(User::new("", Grant::All, b"long enough", [0; 16]), Err(UserError::Name));
         assert_eq!(User::new("a", Grant::All, b"short", [0; 16]), Err(UserError::Password));
+        let long = [b'x'; 513];
+        assert_eq!(User::new("a", Grant::All, &long, [0; 16]), Err(UserError::LongPassword));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub enum Topic {
     Tip,
     /// Every block that joins or leaves the chain, in order.
     Blocks,
-    /// Transactions that enter the pool, or leave it without a block.
+    /// Transactions that enter the pool, or leave it.
     Mempool,
     /// What blocks do to an address; needs the index.
     Address,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use mvs_consensus::state::Coin;
 use mvs_consensus::subsidy::deposit_reward;
@@ -22,6 +23,8 @@ use super::{Context, asset, or_null, shapes};
 
 /// Lines of history or coins that are read at once.
 const PAGE: usize = 10_000;
+/// The longest that one command looks through outputs.
+const MAX_TIME: Duration = Duration::from_secs(15);
 /// Pages that one answer reads: longer histories are for the node's own interface.
 const MAX_PAGES: usize = 100;
 /// The most rows of one answer.
@@ -111,8 +114,11 @@ impl<S: Source> Context<'_, S> {
         address: &Address,
         mut visit: impl FnMut(&OutPoint, &Coin) -> Result<(), RpcError>,
     ) -> Result<(), RpcError> {
-        let mut after = None;
+        let (start, mut after) = (Instant::now(), None);
         for _ in 0..MAX_PAGES {
+            if start.elapsed() > MAX_TIME {
+                return Err(too_long());
+            }
             let page = self.snapshot.address_unspent(address, after, PAGE)?;
             page.coins.iter().try_for_each(|(outpoint, coin)| visit(outpoint, coin))?;
             after = page.next;
@@ -139,8 +145,11 @@ impl<S: Source> Context<'_, S> {
 
     /// Sums up all that an address ever received.
     fn received(&self, address: &Address) -> Result<u128, RpcError> {
-        let (mut sum, mut after) = (0u128, None);
+        let (start, mut sum, mut after) = (Instant::now(), 0u128, None);
         for _ in 0..MAX_PAGES {
+            if start.elapsed() > MAX_TIME {
+                return Err(too_long());
+            }
             let lines = self.snapshot.address_history(address, Order::OldestFirst, after, PAGE)?;
             let paid = lines.iter().filter(|line| line.cursor.is_output);
             // At most a million numbers of 64 bits.
