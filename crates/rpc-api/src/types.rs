@@ -10,6 +10,7 @@ pub mod mempool;
 pub mod mining;
 pub mod names;
 pub mod network;
+pub mod stake;
 pub mod subscription;
 pub mod transaction;
 

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::fault::{self, RpcResult};
 use super::hub::Hub;
+use super::methods::stake::StakeTemplates;
 use crate::chain::command::ChainHandle;
 use crate::chain::events::TipView;
 use crate::chain::stop::Stop;
@@ -41,6 +42,8 @@ pub struct Context {
     pub hub: Hub,
     /// When the node started.
     pub started: Instant,
+    /// Stake templates that may still come back signed.
+    pub(in crate::rpc) stakes: Arc<StakeTemplates>,
     readers: Arc<Semaphore>,
 }
 
@@ -63,6 +66,7 @@ impl Context {
             logs,
             payout,
             started: Instant::now(),
+            stakes: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
         }
     }
