@@ -3,6 +3,7 @@
 //! ```text
 //! tests/*.rs, bench     scenarios and measurements
 //! node                  a process of the node: start, status, kill, stop, memory, processor time
+//! wallet                a wallet's program beside a node: commands, and a staker that runs
 //! scripted, peer        peers that we script: a first node from memory, or a hostile one
 //! proxy                 between two nodes: delay, cut, count
 //! wire                  messages in bytes, our own code: no bug is shared with the node
@@ -27,4 +28,5 @@ pub mod transcript;
 pub mod usage;
 pub mod verdicts;
 pub mod wait;
+pub mod wallet;
 pub mod wire;
