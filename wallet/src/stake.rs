@@ -12,5 +12,5 @@
 mod search;
 mod template;
 
-pub use search::{Candidate, Found, SLICE_SECS, Search};
+pub use search::{Candidate, Found, SLICE, Search};
 pub use template::{CheckedTemplate, SignedStake, Template, TemplateFault, Wanted};

@@ -6,8 +6,8 @@ use mvs_primitives::header::Header;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::time::Timestamp;
 
-/// Seconds that one step of a search looks at: some milliseconds for a few stakes.
-pub const SLICE_SECS: u32 = 4_096;
+/// Kernels that one step of a search looks at: some tens of milliseconds.
+pub const SLICE: u32 = 1 << 16;
 
 /// An output that may be staked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +57,16 @@ impl Search {
         self.next_secs
     }
 
-    /// Looks on, up to a time and at most [`SLICE_SECS`] seconds; the earliest time wins, and at the
+    /// Looks on, up to a time and at about [`SLICE`] kernels at most; the earliest time wins, and at the
     /// same time the first stake. It goes on behind what was found: a time that turned out useless is
     /// not found again.
     pub fn step(&mut self, last_secs: u32) -> Option<Found> {
-        let end = last_secs.min(self.next_secs.saturating_add(SLICE_SECS - 1));
+        let stakes = u32::try_from(self.candidates.len()).unwrap_or(u32::MAX).max(1);
+        let slice_secs = (SLICE / stakes).max(1);
+        let end = last_secs.min(self.next_secs.saturating_add(slice_secs - 1));
         while self.next_secs <= end {
             let timestamp = Timestamp::from_unix_secs(self.next_secs);
-            // The last second of 32 bits is not looked at twice: time ends there.
+            // The last second of 32 bits is not looked at: time ends there.
             self.next_secs = self.next_secs.checked_add(1)?;
             let header = Header { timestamp, ..self.header.clone() };
             let meets = |candidate: &&Candidate| {
@@ -90,7 +92,7 @@ mod tests {
     use mvs_primitives::input::OutPoint;
     use mvs_primitives::time::Timestamp;
 
-    use super::{Candidate, SLICE_SECS, Search};
+    use super::{Candidate, SLICE, Search};
 
     fn header(secs: u32, bits: u64) -> Header {
         Header {
@@ -137,7 +139,11 @@ mod tests {
     fn it_goes_in_slices_and_ends_with_time() {
         let mut search = Search::new(&header(0, u64::MAX), &[candidate(0)]);
         assert_eq!(search.step(u32::MAX), None);
-        assert_eq!(search.next_secs(), SLICE_SECS);
+        assert_eq!(search.next_secs(), SLICE);
+        let many: Vec<Candidate> = (0..1_000).map(candidate).collect();
+        let mut search = Search::new(&header(0, u64::MAX), &many);
+        assert_eq!(search.step(u32::MAX), None);
+        assert_eq!(search.next_secs(), SLICE / 1_000);
         let mut search = Search::new(&header(u32::MAX - 1, u64::MAX), &[candidate(0)]);
         for _ in 0..3 {
             assert_eq!(search.step(u32::MAX), None);

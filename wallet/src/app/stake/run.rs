@@ -166,7 +166,6 @@ impl Staker<'_> {
             match outcome {
                 Ok(()) => {
                     found = found.saturating_add(1);
-                    told.clear();
                 }
                 Err(RoundError::Fatal(error)) => return Err(error),
                 Err(RoundError::Pause(Pause::Away(error))) => {
@@ -178,7 +177,7 @@ impl Staker<'_> {
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                 }
                 Err(RoundError::Pause(Pause::Nothing(text))) => {
-                    // Said once, not with every look.
+                    // Said once, not with every look: runs of stake blocks end all the time.
                     if told != text {
                         tell::note(&format!("nothing to stake now: {text}"));
                         told = text;
