@@ -1,5 +1,7 @@
 //! What header rules alone say of stake blocks, and what they leave open (docs/decisions/0036).
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+
 use mvs_consensus::difficulty::required_bits;
 use mvs_consensus::header::{HeaderRejection, Parent, accept_header, check_headers};
 use mvs_consensus::header_view::{HeaderChain, HeaderInfo};
