@@ -3,6 +3,7 @@
 //! ```text
 //! tests/*.rs, bench     scenarios and measurements
 //! node                  a process of the node: start, status, kill, stop, memory, processor time
+//! wallet                a wallet's program beside a node: commands, and a staker that runs
 //! scripted, peer        peers that we script: a first node from memory, or a hostile one
 //! proxy                 between two nodes: delay, cut, count
 //! rpc_load              asks a node by HTTP as fast as it answers
@@ -29,4 +30,5 @@ pub mod transcript;
 pub mod usage;
 pub mod verdicts;
 pub mod wait;
+pub mod wallet;
 pub mod wire;

@@ -31,12 +31,30 @@ const SHOWN_LINES: usize = 40;
 
 /// Names the program to test, in place of building it.
 pub const PROGRAM_VARIABLE: &str = "TESTNET_NODE";
+/// The same for the wallet's program.
+pub const WALLET_VARIABLE: &str = "TESTNET_WALLET";
 
-/// What decides how the program is built, beside its sources.
-const MANIFESTS: [&str; 7] = [
+/// A program of this tree: its name is that of its crate.
+struct Built {
+    name: &'static str,
+    /// The variable that names another file.
+    variable: &'static str,
+    /// A source that is always there.
+    source: &'static str,
+}
+
+const NODE: Built =
+    Built { name: "mvs-node", variable: PROGRAM_VARIABLE, source: "node/src/lib.rs" };
+const WALLET: Built =
+    Built { name: "mvs-wallet", variable: WALLET_VARIABLE, source: "wallet/src/lib.rs" };
+
+/// What decides how the programs are built, beside their sources.
+const MANIFESTS: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
     "node/Cargo.toml",
+    "wallet/Cargo.toml",
+    "crates/rpc-api/Cargo.toml",
     "crates/primitives/Cargo.toml",
     "crates/pow/Cargo.toml",
     "crates/consensus/Cargo.toml",
@@ -60,6 +78,16 @@ pub fn program() -> Result<Option<Program>> {
     }
 }
 
+/// Finds or builds the wallet's program.
+///
+/// # Errors
+/// When it does not build.
+pub fn wallet_program() -> Result<PathBuf> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = PROGRAM.get_or_init(|| find(&WALLET).map_err(|error| format!("{error:#}")));
+    found.clone().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
 /// Finds the program, or says loudly that `what` is skipped.
 ///
 /// # Panics
@@ -79,25 +107,31 @@ pub fn loudly(what: &str) {
 }
 
 fn find_program() -> Result<Option<PathBuf>> {
-    if let Some(path) = std::env::var_os(PROGRAM_VARIABLE) {
-        let path = PathBuf::from(path);
-        ensure!(path.is_file(), "{PROGRAM_VARIABLE} names {}, no file", path.display());
-        return Ok(Some(path));
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let sources = ["node/src/bin/mvs-node.rs", "node/src/bin/mvs-node/main.rs", "node/src/main.rs"];
-    if !sources.iter().any(|source| root.join(source).is_file()) {
+    let is_given = std::env::var_os(NODE.variable).is_some();
+    if !is_given && !sources.iter().any(|source| root.join(source).is_file()) {
         return Ok(None);
     }
+    find(&NODE).map(Some)
+}
+
+fn find(program: &Built) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(program.variable) {
+        let path = PathBuf::from(path);
+        ensure!(path.is_file(), "{} names {}, no file", program.variable, path.display());
+        return Ok(path);
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = build_folder();
     if let Some(folder) = &folder {
-        let path = folder.join("mvs-node");
+        let path = folder.join(program.name);
         let manifests = MANIFESTS.map(|name| root.join(name));
-        if is_fresh(&path, &manifests).unwrap_or(false) {
-            return Ok(Some(path));
+        if is_fresh(&path, program.source, &manifests).unwrap_or(false) {
+            return Ok(path);
         }
     }
-    build(&root, folder.as_deref().and_then(profile_of).unwrap_or("tool")).map(Some)
+    build(&root, program.name, folder.as_deref().and_then(profile_of).unwrap_or("tool"))
 }
 
 /// Returns cargo's folder of programs for the profile of this one: `target/debug` or alike.
@@ -118,12 +152,12 @@ fn profile_of(folder: &Path) -> Option<&str> {
 
 /// Returns whether a program that cargo built is newer than all that it was made of, by the list that
 /// cargo left beside it.
-fn is_fresh(program: &Path, manifests: &[PathBuf]) -> Result<bool> {
+fn is_fresh(program: &Path, source: &str, manifests: &[PathBuf]) -> Result<bool> {
     let list = std::fs::read_to_string(program.with_extension("d"))?;
     let (_, sources) = list.trim_end().split_once(": ").context("an empty list")?;
     // A space in a name is escaped; such names are not found, which makes the program stale.
     let sources: Vec<PathBuf> = sources.split(' ').map(PathBuf::from).collect();
-    ensure!(sources.iter().any(|path| path.ends_with("node/src/lib.rs")), "no list of the node");
+    ensure!(sources.iter().any(|path| path.ends_with(source)), "no list of the program");
     let built = std::fs::metadata(program)?.modified()?;
     for path in sources.iter().chain(manifests) {
         if std::fs::metadata(path)?.modified()? > built {
@@ -133,17 +167,17 @@ fn is_fresh(program: &Path, manifests: &[PathBuf]) -> Result<bool> {
     Ok(true)
 }
 
-fn build(root: &Path, profile: &str) -> Result<PathBuf> {
-    loudly(&format!("building mvs-node, profile {profile}"));
+fn build(root: &Path, name: &str, profile: &str) -> Result<PathBuf> {
+    loudly(&format!("building {name}, profile {profile}"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
-        .args(["build", "--profile", profile, "-p", "mvs-node", "--bin", "mvs-node"])
+        .args(["build", "--profile", profile, "-p", name, "--bin", name])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
-    ensure!(output.status.success(), "the node does not build");
+    ensure!(output.status.success(), "{name} does not build");
     let executable = output.stdout.lines().map_while(Result::ok).find_map(|line| {
         let message: Value = serde_json::from_str(&line).ok()?;
         message.get("executable")?.as_str().map(PathBuf::from)
@@ -194,7 +228,7 @@ impl Program {
 }
 
 /// Runs a program to its end and collects what it writes.
-fn output_within(command: &mut Command, limit: Duration) -> Result<Output> {
+pub(crate) fn output_within(command: &mut Command, limit: Duration) -> Result<Output> {
     let folder = tempfile::tempdir()?;
     let (out, err) = (folder.path().join("out"), folder.path().join("err"));
     let mut child = command
@@ -258,6 +292,11 @@ impl Network {
     /// The development network.
     pub fn devnet() -> Self {
         Self { arguments: ["--network", "devnet"].map(OsString::from).to_vec(), _folder: None }
+    }
+
+    /// Returns the arguments by which programs join it.
+    pub fn arguments(&self) -> &[OsString] {
+        &self.arguments
     }
 
     /// A network of these parameters.
@@ -581,10 +620,10 @@ impl Drop for Node {
 
 /// Kills a process when this one is gone, however it went: a test that is killed leaves nothing behind.
 #[derive(Debug)]
-struct Watchdog(Child);
+pub(crate) struct Watchdog(Child);
 
 impl Watchdog {
-    fn over(pid: u32) -> Result<Self> {
+    pub(crate) fn over(pid: u32) -> Result<Self> {
         // Its standard input ends when this process does.
         let child = Command::new("sh")
             .args(["-c", "read -r _; kill -9 \"$0\"", &pid.to_string()])
@@ -606,7 +645,10 @@ impl Drop for Watchdog {
 
 /// Returns a port that nobody uses on either loopback address, and that this process has not given
 /// out before.
-fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     for _ in 0..1_000 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -640,7 +682,7 @@ mod tests {
         std::fs::create_dir_all(at("node/src")).unwrap();
         std::fs::write(at("node/src/lib.rs"), "").unwrap();
         std::fs::write(at("mvs-node"), "").unwrap();
-        assert!(is_fresh(&at("mvs-node"), &[]).is_err(), "no list");
+        assert!(is_fresh(&at("mvs-node"), NODE.source, &[]).is_err(), "no list");
         let list = format!("{}: {}\n", at("mvs-node").display(), at("node/src/lib.rs").display());
         std::fs::write(at("mvs-node.d"), list).unwrap();
         let age = |name: &str, secs: u64| {
@@ -648,12 +690,12 @@ mod tests {
             File::options().append(true).open(at(name)).unwrap().set_modified(time).unwrap();
         };
         age("node/src/lib.rs", 10);
-        assert!(is_fresh(&at("mvs-node"), &[]).unwrap());
+        assert!(is_fresh(&at("mvs-node"), NODE.source, &[]).unwrap());
         age("mvs-node", 20);
-        assert!(!is_fresh(&at("mvs-node"), &[]).unwrap());
+        assert!(!is_fresh(&at("mvs-node"), NODE.source, &[]).unwrap());
         age("mvs-node", 5);
         std::fs::write(at("Cargo.toml"), "").unwrap();
-        assert!(!is_fresh(&at("mvs-node"), &[at("Cargo.toml")]).unwrap());
+        assert!(!is_fresh(&at("mvs-node"), NODE.source, &[at("Cargo.toml")]).unwrap());
     }
 
     #[test]

@@ -20,5 +20,5 @@ pub use body::BlockBody;
 pub use check::{BodyRejection, CheckedBlock, check_block};
 pub use connect::{connect_block, connect_checkpointed_block, connect_genesis, is_vouched_for};
 pub use pending::{ConnectedBlock, PendingBlock, ScriptJob, ScriptVerdict};
-pub use stake::{check_stake_deposit, check_staked_coin};
+pub use stake::{check_stake_deposit, check_staked_coin, deposit_window};
 pub use template::{TemplateRejection, judge_template};

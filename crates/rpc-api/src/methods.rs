@@ -34,6 +34,9 @@ use crate::types::network::{
     Done, FeeEstimate, FeeEstimateParams, NetworkAddParams, NetworkBanParams, NetworkBans,
     NetworkPeers, NetworkTraffic,
 };
+use crate::types::stake::{
+    StakeStatus, StakeStatusParams, StakeSubmitParams, StakeTemplate, StakeTemplateParams,
+};
 use crate::types::subscription::{EventSubscribeParams, EventUnsubscribeParams, Subscribed};
 
 /// What somebody may do.
@@ -226,6 +229,15 @@ methods! {
     MiningSubmitBlock = "mining_submit_block" (RawBlockParams) -> BlockVerdict, Mine [BlockRefused];
     /// Returns what miners want to know, with an estimate of the hash rate.
     MiningInfo = "mining_info" (MiningInfoParams) -> MiningInfo, Any [];
+
+    /// Tells how an address's stake does: deposits, coins, difficulty, expected time. What is said of
+    /// its coins needs the index.
+    StakeStatus = "stake_status" (StakeStatusParams) -> StakeStatus, Read [];
+    /// Returns a stake block that lacks time and signatures. The keys stay with the caller.
+    StakeTemplate = "stake_template" (StakeTemplateParams) -> StakeTemplate, Mine
+        [NoWork IndexMissing IndexIncomplete];
+    /// Hands in what a stake block lacked.
+    StakeSubmit = "stake_submit" (StakeSubmitParams) -> BlockVerdict, Mine [BlockRefused];
 
     /// Returns the peers.
     NetworkPeers = "network_peers" (Nothing) -> NetworkPeers, Read [];

@@ -10,6 +10,7 @@ pub mod mempool;
 pub mod mining;
 pub mod names;
 pub mod network;
+pub mod stake;
 pub mod subscription;
 pub mod transaction;
 
@@ -109,6 +110,14 @@ impl Quantity {
         let digits = format!("{units:0>width$}", width = decimals.saturating_add(1));
         let (whole, part) = digits.split_at(digits.len().saturating_sub(decimals));
         Self::Decimal(format!("{whole}.{part}"))
+    }
+
+    /// Returns the base units; `None` when it is a decimal text.
+    pub const fn units(&self) -> Option<u64> {
+        match self {
+            Self::Units(units) => Some(*units),
+            Self::Decimal(_) => None,
+        }
     }
 
     /// Writes it as decimal text, if it is not.

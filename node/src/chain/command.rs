@@ -12,7 +12,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::events::{ChainEvent, TipView};
 use super::journal::Journal;
 use crate::mempool::{Entry, FeeRate, LooseTx, Mempool, MempoolStats, Reject};
-use crate::mining::{Payout, SubmitError, TemplateError, WorkTemplate};
+use crate::mining::{
+    Payout, StakeRequest, StakeTemplate, SubmitError, TemplateError, WorkTemplate,
+};
 use crate::p2p::api::NetworkEvent;
 use crate::p2p::message::RawBlock;
 
@@ -61,6 +63,13 @@ pub enum Command {
         mix_hash: MixHash,
         /// Gets the answer.
         reply: oneshot::Sender<Result<BlockVerdict, BlockRefusal>>,
+    },
+    /// Asks for a stake block that lacks time and signatures.
+    Stake {
+        /// What is staked.
+        request: StakeRequest,
+        /// Gets the answer.
+        reply: oneshot::Sender<Result<StakeTemplate, TemplateError>>,
     },
     /// Asks for a loose transaction.
     LooseTx {
@@ -461,6 +470,17 @@ impl ChainHandle {
         self.ask(|reply| Command::SubmitWork { work, nonce, mix_hash, reply }).await
     }
 
+    /// Asks for a stake block that lacks time and signatures.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner one says why there is none.
+    pub async fn stake(
+        &self,
+        request: StakeRequest,
+    ) -> Result<Result<StakeTemplate, TemplateError>, Stopping> {
+        self.ask(|reply| Command::Stake { request, reply }).await
+    }
+
     /// Returns a loose transaction.
     ///
     /// # Errors
@@ -519,7 +539,7 @@ impl ChainHandle {
 }
 
 /// Wraps a block of our own as the wire would carry it.
-pub(super) fn raw_block(block: &Block) -> Option<RawBlock> {
+pub fn raw_block(block: &Block) -> Option<RawBlock> {
     use mvs_primitives::encode::Encode;
     RawBlock::from_wire(block.to_bytes().into()).ok()
 }

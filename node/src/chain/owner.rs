@@ -310,6 +310,7 @@ impl Owner {
             Command::SubmitWork { work, nonce, mix_hash, reply } => {
                 self.take_solution(work, nonce, mix_hash, reply)?;
             }
+            Command::Stake { request, reply } => self.give_stake(&request, reply)?,
             Command::LooseTx { txid, reply } => {
                 // Whoever asked may have gone; so with every reply.
                 let _ = reply.send(self.mempool.get(&txid).map(|entry| entry.tx().clone()));

@@ -57,7 +57,7 @@ pub struct StakeTemplate {
     header: Header,
     parent: Parent,
     coinstake: Transaction,
-    spent: Vec<Output>,
+    spent: Vec<Coin>,
     weight: u64,
     transactions: Vec<Arc<Transaction>>,
     txids: Vec<TxId>,
@@ -91,7 +91,7 @@ impl StakeTemplate {
             last_secs: last_secs(params, tip.next_height(), now_secs),
             header: built.header,
             coinstake: unsigned(coinstake),
-            spent: coins.into_iter().map(|coin| coin.output).collect(),
+            spent: coins,
             weight,
             transactions: built.transactions,
             txids: built.txids,
@@ -116,9 +116,19 @@ impl StakeTemplate {
         &self.coinstake
     }
 
-    /// Returns the outputs that the coinstake spends, in order: what signatures need.
-    pub fn spent(&self) -> &[Output] {
+    /// Returns the coins that the coinstake spends, in order: signatures need their outputs.
+    pub fn spent(&self) -> &[Coin] {
         &self.spent
+    }
+
+    /// Returns all transactions: coinbase, unsigned coinstake, others.
+    pub fn transactions(&self) -> &[Arc<Transaction>] {
+        &self.transactions
+    }
+
+    /// Returns their ids.
+    pub fn txids(&self) -> &[TxId] {
+        &self.txids
     }
 
     /// Returns the staked output's weight.

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::compat::{Effort, Payee};
 use super::fault::{self, RpcResult};
 use super::hub::Hub;
+use super::methods::stake::StakeTemplates;
 use crate::chain::command::ChainHandle;
 use crate::chain::events::TipView;
 use crate::chain::stop::Stop;
@@ -51,6 +52,8 @@ pub struct Context {
     pub hub: Hub,
     /// When the node started.
     pub started: Instant,
+    /// Stake templates that may still come back signed.
+    pub(in crate::rpc) stakes: Arc<StakeTemplates>,
     readers: Arc<Semaphore>,
     searchers: Arc<Semaphore>,
     askers: Arc<Semaphore>,
@@ -81,6 +84,7 @@ impl Context {
             payee,
             is_mining,
             started: Instant::now(),
+            stakes: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             searchers: Arc::new(Semaphore::new(SEARCHERS)),
             askers: Arc::new(Semaphore::new(ASKERS)),

@@ -10,7 +10,7 @@ use mvs_rpc_api::methods::{Answer, Call, Method, help};
 
 use super::context::Context;
 use super::fault::RpcResult;
-use super::methods::{address, chain, control, mempool, mining, names, network};
+use super::methods::{address, chain, control, mempool, mining, names, network, stake};
 use super::socket::Session;
 use super::users::Grant;
 
@@ -220,6 +220,13 @@ async fn run(context: &Context, call: Call, session: Option<&mut Session>) -> Rp
             Answer::MiningSubmitBlock(mining::submit_block(context, params).await?)
         }
         Call::MiningInfo(params) => Answer::MiningInfo(mining::info(context, params).await?),
+        Call::StakeStatus(params) => {
+            Answer::StakeStatus(context.read(move |view| stake::status(&own, view, &params)).await?)
+        }
+        Call::StakeTemplate(params) => {
+            Answer::StakeTemplate(stake::template(context, params).await?)
+        }
+        Call::StakeSubmit(params) => Answer::StakeSubmit(stake::submit(context, &params).await?),
         Call::NetworkPeers(_) => Answer::NetworkPeers(network::peers(context)),
         Call::NetworkAdd(params) => Answer::NetworkAdd(network::add(context, &params)?),
         Call::NetworkBan(params) => Answer::NetworkBan(network::ban(context, params).await?),

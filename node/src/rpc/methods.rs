@@ -7,6 +7,7 @@ pub(super) mod mempool;
 pub(super) mod mining;
 pub(super) mod names;
 pub(super) mod network;
+pub(super) mod stake;
 
 use super::fault::{self, RpcResult};
 

@@ -3,7 +3,7 @@
 
 use mvs_primitives::address::AddressFormat;
 use mvs_primitives::attachment::{self, DidStatus};
-use mvs_primitives::block::BlockProof;
+use mvs_primitives::block::{Block, BlockProof};
 use mvs_primitives::encode::Encode;
 use mvs_primitives::hash::TxId;
 use mvs_primitives::header;
@@ -167,15 +167,25 @@ pub(super) fn transaction(
     }
 }
 
-/// Signature and public key of a block.
-pub(super) fn proof(proof: &BlockProof) -> (Option<String>, Option<String>) {
-    match proof {
+/// Signature of a block, and the public key that it is checked with. A stake block shows its key where
+/// the coinstake spends the stake (chain.md 8.1.6).
+pub(super) fn proof(block: &Block) -> (Option<String>, Option<String>) {
+    match &block.proof {
         BlockProof::None => (None, None),
-        BlockProof::Stake(signature) => (Some(hex::encode(signature.as_bytes())), None),
+        BlockProof::Stake(signature) => {
+            (Some(hex::encode(signature.as_bytes())), stake_key(block).map(hex::encode))
+        }
         BlockProof::Delegate(signature, key) => {
             (Some(hex::encode(signature.as_bytes())), Some(hex::encode(key)))
         }
     }
+}
+
+/// The last push of the coinstake's first input.
+fn stake_key(block: &Block) -> Option<&[u8]> {
+    let staked = block.transactions.get(1)?.inputs.first()?;
+    let last = staked.script.instructions().last()?.ok()?;
+    Some(last.data())
 }
 
 /// The nonce as miners write it.

@@ -64,8 +64,8 @@ fn sign(template: &StakeTemplate, person: Person) -> Block {
     let mut coinstake = template.coinstake().clone();
     let scripts: Vec<Script> = (0..)
         .zip(template.spent())
-        .map(|(index, output)| {
-            let signature = sign_input(&coinstake, index, &output.script, person);
+        .map(|(index, coin)| {
+            let signature = sign_input(&coinstake, index, &coin.output.script, person);
             ScriptBuilder::new().push(&signature).push(&person.key()).build()
         })
         .collect();

@@ -149,6 +149,11 @@ impl PrivateKey {
         self.with_key(|key| key.sign_ecdsa(Message::from_digest(digest)).serialize_der().to_vec())
     }
 
+    /// Signs a digest: r and s as 32 big-endian bytes each, otherwise as [`PrivateKey::sign_digest`].
+    pub fn sign_compact(&self, digest: [u8; 32]) -> [u8; 64] {
+        self.with_key(|key| key.sign_ecdsa(Message::from_digest(digest)).serialize_compact())
+    }
+
     /// Signs a digest so that the public key follows from the signature: the number of the
     /// candidate (0 to 3), and r and s.
     pub(crate) fn sign_recoverable(&self, digest: [u8; 32]) -> (u8, [u8; 64]) {

@@ -1,5 +1,7 @@
 //! Whether a stake block's stake entitles it (chain.md 9.2).
 
+use std::ops::RangeInclusive;
+
 use mvs_primitives::address::Address;
 use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::height::Height;
@@ -91,6 +93,18 @@ fn entitles(params: &Params, deposit: &StakeDeposit, height: Height) -> bool {
         && (created + lock).saturating_sub(u64::from(stake.deposit_gap)) > parent
 }
 
+/// Returns the heights of the blocks that a deposit entitles its owner to make (chain.md 9.2.2); `None`
+/// when it never does. What [`check_stake_deposit`] asks, as a window for people.
+pub fn deposit_window(params: &Params, deposit: &StakeDeposit) -> Option<RangeInclusive<u64>> {
+    let created = u64::from(deposit.height.value());
+    let first = created + u64::from(params.stake.vote_maturity) + 1;
+    let lock = u64::try_from(deposit.lock & VALUE_MASK).unwrap_or(0);
+    let last = (created + lock).saturating_sub(u64::from(params.stake.deposit_gap));
+    let is_one =
+        u32::try_from(first).is_ok_and(|first| entitles(params, deposit, Height::new(first)));
+    is_one.then_some(first..=last)
+}
+
 /// chain.md 9.2.4.
 fn is_spendable(params: &Params, coin: &Coin, height: Height) -> bool {
     let age = height.blocks_since(coin.height);
@@ -120,4 +134,42 @@ fn is_spendable(params: &Params, coin: &Coin, height: Height) -> bool {
 fn sequence_lock_passed(coin: &Coin, height: Height, lock: i64) -> bool {
     lock & TIME_BIT == 0
         && i64::from(coin.height.value()) + (lock & VALUE_MASK) <= i64::from(height.value())
+}
+
+#[cfg(test)]
+mod tests {
+    use mvs_primitives::amount::Amount;
+    use mvs_primitives::hash::TxId;
+    use mvs_primitives::height::Height;
+    use mvs_primitives::input::OutPoint;
+
+    use super::{TIME_BIT, deposit_window, entitles};
+    use crate::params::Params;
+    use crate::state::StakeDeposit;
+
+    #[test]
+    fn the_window_of_a_deposit_is_where_it_entitles() {
+        let mut params = Params::devnet();
+        params.stake.deposit_gap = 10;
+        params.stake.deposit_min_lock = 20;
+        let least = params.stake.deposit_min_value;
+        for created in 0..40u32 {
+            for lock in [0, 1, 19, 20, 21, 30, 200, TIME_BIT | 200, -1] {
+                for value in [least, Amount::from_units(least.units() - 1)] {
+                    let deposit = StakeDeposit {
+                        outpoint: OutPoint::new(TxId::ZERO, 0),
+                        value,
+                        height: Height::new(created),
+                        lock,
+                    };
+                    let window = deposit_window(&params, &deposit);
+                    for height in 1..300u32 {
+                        let is_in = window.as_ref().is_some_and(|w| w.contains(&height.into()));
+                        let expected = entitles(&params, &deposit, Height::new(height));
+                        assert_eq!(is_in, expected, "{created} {lock} {height}");
+                    }
+                }
+            }
+        }
+    }
 }

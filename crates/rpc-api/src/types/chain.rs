@@ -125,7 +125,7 @@ shapes! {
         /// Signature of a stake or delegate block.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub signature: Option<String>,
-        /// Public key of a delegate block.
+        /// Public key that the signature is checked with. A stake block shows it in its coinstake, the second transaction.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub public_key: Option<String>,
     }

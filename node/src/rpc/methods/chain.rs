@@ -121,7 +121,7 @@ pub(in crate::rpc) fn block(
     } else {
         Transactions::Ids(txids.iter().map(TxId::to_string).collect())
     };
-    let (signature, public_key) = show::proof(&block.proof);
+    let (signature, public_key) = show::proof(&block);
     let header = shown_header(view, &info)?;
     let size = info.block_bytes();
     let shown = ShownBlock { header, size, transactions, signature, public_key };

@@ -75,7 +75,7 @@ fn show(work: &WorkTemplate) -> RpcResult<MiningTemplate> {
     })
 }
 
-fn verdict(
+pub(super) fn verdict(
     judged: Result<command::BlockVerdict, command::BlockRefusal>,
 ) -> RpcResult<BlockVerdict> {
     let command::BlockVerdict { hash, is_on_chain } =
