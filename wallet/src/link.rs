@@ -134,8 +134,7 @@ impl NodeLink {
     pub async fn unspent(&self, address: &str) -> Result<Vec<UnspentCoin>, LinkError> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let params =
-                AddressUnspentParams {
+            let params = AddressUnspentParams {
                 address: address.to_owned(),
                 after,
                 limit: Some(1_000),
