@@ -212,7 +212,7 @@ settings! {
         rpc_guest: Option<Grant> = None,
         /// Names under which the node may be asked, beside localhost and bare addresses.
         rpc_hosts: Vec<String> = Vec::new(),
-        /// Origins of web pages that may ask the node, as "https://example.org".
+        /// Origins of web pages that may ask the node, as `https://example.org`.
         rpc_origins: Vec<String> = Vec::new(),
     }
     /// Logs, on standard error and in files in the data folder.
