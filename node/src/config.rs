@@ -167,8 +167,8 @@ settings! {
         seeds: bool = true,
         /// A SOCKS5 proxy for all connections that this node opens.
         proxy: Option<SocketAddr> = None,
-        /// Bytes that may be sent in a day before peers that want old blocks are sent away; 0 is no
-        /// limit.
+        /// Bytes that may be sent in a day before peers that want blocks 100 or more below the tip are sent
+        /// away; 0 is no limit.
         max_upload: Bytes = Bytes::new(0),
         /// Whether loose transactions are taken from peers and passed on.
         relay: bool = true,

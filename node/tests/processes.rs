@@ -123,7 +123,7 @@ fn a_node_that_is_killed_while_it_syncs_ends_equal() {
 
 /// The long form: `cargo test -p mvs-node --test processes -- --ignored fifty`.
 #[test]
-#[ignore = "takes minutes; named in CI"]
+#[ignore = "takes minutes; CI kills fifty times in testnet's scenario `crash`"]
 fn a_node_that_is_killed_fifty_times_ends_equal() {
     killed_while_syncing(50, 2_000);
 }

@@ -424,8 +424,8 @@ mod tests {
                 assert!(line.is_some_and(|doc| !doc.is_empty()), "{} {parameter}", method.name());
             }
         }
-        assert_eq!(Method::ChainCoin.usage(), "chain_coin txid index");
-        assert_eq!(Method::ChainBlock.usage(), "chain_block [block] [verbosity]");
+        assert_eq!(Method::ChainCoin.usage(), "chain_coin txid index [amounts]");
+        assert_eq!(Method::ChainBlock.usage(), "chain_block [block] [verbosity] [amounts]");
         assert!(help(Some("weather")).unwrap_err().is(ErrorCode::MethodNotFound));
     }
 }

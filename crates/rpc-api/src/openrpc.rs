@@ -61,7 +61,7 @@ fn describe(method: Method, params: &Value, answer: Value) -> Value {
     let summary = doc.split(". ").next().unwrap_or_default().trim_end_matches('.');
     let errors = COMMON_ERRORS
         .iter()
-        .chain(method.errors())
+        .chain(method.errors().iter().filter(|code| !COMMON_ERRORS.contains(code)))
         .map(|code| json!({ "code": code.number(), "message": code.name() }));
     json!({
         "name": method.name(),

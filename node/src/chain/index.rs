@@ -33,6 +33,10 @@ pub use view::BranchView;
 
 use super::trunk::Trunk;
 
+/// Blocks of a branch that may wait for each header that somebody worked for. In the era of stakes about
+/// every second header is one, and runs of the others are short.
+const BLOCKS_FOR_A_BACKED_ONE: usize = 4;
+
 /// How much the index may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -249,15 +253,33 @@ impl BlockIndex {
     /// for or that were judged before. Those of stake blocks do not count: anybody can make any number
     /// of them in no time.
     pub fn backed_ahead(&self, trunk: &impl Trunk) -> u32 {
-        let count = |end: IndexedTip| {
-            let path = self.path_to(&end.hash)?;
-            let runs = path
-                .runs
-                .iter()
-                .filter_map(|(id, _, last)| Some(self.branches.get(id)?.backed_up_to(*last)));
-            Some(runs.fold(0, u32::saturating_add))
-        };
+        let count = |end: IndexedTip| Some(self.backed_on(&self.path_to(&end.hash)?));
         self.heavier_than(trunk.tip().work).into_iter().filter_map(count).max().unwrap_or(0)
+    }
+
+    /// Returns how many headers of a path are backed: somebody worked for them, or they were judged.
+    pub fn backed_on(&self, path: &Path) -> u32 {
+        let backed = path
+            .runs
+            .iter()
+            .filter_map(|(id, _, last)| Some(self.branches.get(id)?.backed_up_to(*last)));
+        backed.fold(0, u32::saturating_add)
+    }
+
+    /// Returns how many blocks of a path may be held at a time although they take more memory than others
+    /// may: only those of a branch that cost somebody something, or anybody could fill it.
+    pub fn blocks_worth_holding(&self, path: &Path) -> usize {
+        let backed = usize::try_from(self.backed_on(path)).unwrap_or(usize::MAX);
+        backed.saturating_mul(BLOCKS_FOR_A_BACKED_ONE)
+    }
+
+    /// Returns the end of the branch that is heavier than the trunk for which most was worked.
+    pub fn best_backed(&self, trunk: &impl Trunk) -> IndexedTip {
+        let worth =
+            |end: &IndexedTip| self.end_of(&end.hash).map_or(Work::ZERO, |(_, worth)| worth);
+        // Of equal ones the heavier, which comes first.
+        let ends = self.heavier_than(trunk.tip().work).into_iter().rev();
+        ends.max_by_key(worth).unwrap_or_else(|| self.best(trunk))
     }
 
     /// Returns the way from the trunk to a header that is not connected; `None` when it is not held.

@@ -139,6 +139,7 @@ impl StaleFile {
         let new = PathBuf::from(name);
         let mut file = File::create(&new)?;
         file.write_all(bytes)?;
+        file.sync_all()?;
         fs::rename(&new, path)?;
         Ok(Self { path: path.to_owned(), file, entries: bytes.len() / ENTRY_BYTES })
     }

@@ -109,6 +109,19 @@ impl Mempool {
     /// # Errors
     /// When the file cannot be written; the old one is then as it was.
     pub fn save(&self, path: &Path, genesis: &BlockHash) -> Result<usize, PersistError> {
+        self.save_with(path, genesis, &[])
+    }
+
+    /// Writes all transactions, and behind them others that were saved before and are not in the pool yet.
+    ///
+    /// # Errors
+    /// As for [`Mempool::save`].
+    pub fn save_with(
+        &self,
+        path: &Path,
+        genesis: &BlockHash,
+        left: &[&Saved],
+    ) -> Result<usize, PersistError> {
         let temporary = path.with_extension("new");
         let fail = |action, path: &Path| {
             let path = path.to_path_buf();
@@ -116,7 +129,7 @@ impl Mempool {
         };
         let file = File::create(&temporary).map_err(fail("create", &temporary))?;
         let mut writer = BufWriter::new(file);
-        let written = self.write(&mut writer, genesis).map_err(fail("write", &temporary))?;
+        let written = self.write(&mut writer, genesis, left).map_err(fail("write", &temporary))?;
         let file = writer
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)
@@ -133,11 +146,19 @@ impl Mempool {
         Ok(written)
     }
 
-    fn write(&self, out: &mut impl Write, genesis: &BlockHash) -> std::io::Result<usize> {
+    fn write(
+        &self,
+        out: &mut impl Write,
+        genesis: &BlockHash,
+        left: &[&Saved],
+    ) -> std::io::Result<usize> {
         out.write_all(&head(genesis))?;
         let mut written = 0;
-        for entry in self.in_order() {
-            let payload = payload(entry.first_seen_secs(), entry.transaction());
+        let here = self.in_order();
+        let here = here.iter().map(|entry| (entry.first_seen_secs(), entry.transaction()));
+        let left = left.iter().map(|saved| (saved.first_seen_secs, saved.tx.transaction()));
+        for (first_seen_secs, transaction) in here.chain(left) {
+            let payload = payload(first_seen_secs, transaction);
             let Ok(len) = u32::try_from(payload.len()) else { continue }; // wire sizes are small
             out.write_all(MARK)?;
             out.write_all(&len.to_le_bytes())?;

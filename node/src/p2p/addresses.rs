@@ -343,7 +343,7 @@ fn is_due(entry: &Entry, now: u64) -> bool {
     is_rested && (entry.attempts == 0 || entry.last_try > now || entry.last_try + pause <= now)
 }
 
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

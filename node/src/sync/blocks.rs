@@ -109,17 +109,16 @@ impl Planner {
         let taken = held.saturating_add(self.requests.len());
         let mut missing = Missing { blocks: Vec::new(), room: allowed.saturating_sub(taken) };
         let Some(path) = chain.index.path_to(target) else { return missing };
-        let mut window_start = None;
         // A branch that leaves the chain below its tip must be held until it is heavier: there the
-        // window begins at the first block that is missing, and memory is not the limit.
-        if path.fork < tip {
-            missing.room = missing.room.max(allowed / 4);
-        } else {
-            window_start = Some(tip);
-        }
-        for (height, known) in chain.index.walk(&path, Height::GENESIS) {
+        // window begins at the first block that is missing.
+        let is_beside = path.fork < tip;
+        let mut window_start = (!is_beside).then_some(tip);
+        let start = self.floor_on(chain, &path).map_or(Height::GENESIS, |floor| floor.height);
+        let mut held_here = usize::try_from(start.blocks_since(path.fork)).unwrap_or(usize::MAX);
+        for (height, known) in chain.index.walk(&path, start) {
             let hash = known.hash();
             if (chain.has_body)(&hash) {
+                held_here = held_here.saturating_add(1);
                 continue;
             }
             let start = *window_start.get_or_insert(height);
@@ -134,7 +133,19 @@ impl Planner {
                 missing.blocks.push((height, hash));
             }
         }
+        // Memory is not the limit for it, as far as somebody worked for it.
+        if is_beside && held_here < chain.index.blocks_worth_holding(&path) {
+            missing.room = missing.room.max(allowed / 4);
+        }
         missing
+    }
+
+    /// The block up to which the bodies of a path are known to be held.
+    fn floor_on<T: Trunk, H>(&self, chain: &ChainNow<'_, T, H>, path: &Path) -> Option<Floor> {
+        let floor =
+            self.floor.filter(|floor| floor.losses == chain.losses && floor.height > path.fork)?;
+        let (height, known) = chain.index.walk(path, floor.height).next()?;
+        (height == floor.height && known.hash() == floor.hash).then_some(floor)
     }
 
     fn ask_blocks(
@@ -173,13 +184,7 @@ impl Planner {
         path: &Path,
     ) -> Option<(Height, BlockHash)> {
         let losses = chain.losses;
-        let floor = self.floor.filter(|floor| floor.losses == losses && floor.height > path.fork);
-        let is_on_path = |floor: &Floor| {
-            let known = chain.index.walk(path, floor.height).next();
-            known
-                .is_some_and(|(height, known)| height == floor.height && known.hash() == floor.hash)
-        };
-        let start = floor.filter(is_on_path).map_or(Height::GENESIS, |floor| floor.height);
+        let start = self.floor_on(chain, path).map_or(Height::GENESIS, |floor| floor.height);
         self.floor = None;
         for (height, known) in chain.index.walk(path, start) {
             let hash = known.hash();

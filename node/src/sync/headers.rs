@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mvs_consensus::error::Fault;
 use mvs_primitives::hash::BlockHash;
+use mvs_primitives::height::Height;
 
 use super::Action;
 use super::peer::{HeadersState, LARGE_REPLY, LARGE_REPLY_DISTANCE, Peer, SMALL_REPLY, TOO_FAR};
@@ -17,6 +18,21 @@ const SMALL_REPLIES: u32 = 3;
 /// Times that a leader may fail before it is dropped, if there are others.
 const LEADER_FAILURES: u32 = 2;
 
+/// The block below one that is known.
+fn parent_of<T: Trunk, H>(
+    chain: &ChainNow<'_, T, H>,
+    hash: BlockHash,
+    height: Height,
+) -> Result<BlockHash, Fault> {
+    if let Some(known) = chain.index.get(&hash) {
+        return Ok(known.header().previous);
+    }
+    match height.previous() {
+        Some(below) => Ok(chain.trunk.hash_at(below)?.unwrap_or(hash)),
+        None => Ok(hash),
+    }
+}
+
 impl Planner {
     pub(super) fn poll_headers<T: Trunk, H: Fn(&BlockHash) -> bool>(
         &mut self,
@@ -29,13 +45,10 @@ impl Planner {
         self.review_leader(&best, now);
         self.resume_leader(chain, &best, now);
         self.choose_leader(&best, now);
-        let parent = match chain.index.get(&best.hash) {
-            Some(known) => known.header().previous,
-            None => match best.height.previous() {
-                Some(below) => chain.trunk.hash_at(below)?.unwrap_or(best.hash),
-                None => best.hash,
-            },
-        };
+        let tip = chain.trunk.tip();
+        let is_beside = chain.index.path_to(&best.hash).is_some_and(|path| path.fork < tip.height);
+        let parent = parent_of(chain, best.hash, best.height)?;
+        let parent_of_tip = parent_of(chain, tip.hash, tip.height)?;
         let leader = self.leader;
         let mut ask = Vec::new();
         for (id, peer) in &self.peers {
@@ -68,6 +81,12 @@ impl Planner {
                 // small replies, tells of many such before it tells of the branch.
                 Some(last) if told.is_some() => last,
                 _ if is_leader => best.hash,
+                // The best branch may be one that others never heard of and that cost nobody anything: its
+                // locator would share with them only where it leaves the chain, deep down.
+                Some(_) | None if is_beside => match (peer.best, told) {
+                    (Some(last), Some(height)) => parent_of(chain, last, height)?,
+                    _ => parent_of_tip,
+                },
                 _ => parent,
             };
             ask.push((*id, from));

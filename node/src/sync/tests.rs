@@ -219,6 +219,39 @@ fn a_deep_reorganisation_does_not_look_at_every_block_again_for_each_that_comes(
     assert!(sim.looks.get() < 5_300 * 250, "{} looks", sim.looks.get());
 }
 
+/// Headers of stake blocks cost nothing, and all headers here are such.
+#[test]
+fn a_branch_that_cost_nothing_fills_no_memory() {
+    let genesis = Sim::genesis();
+    let ours = genesis.clone().grow(300, 1);
+    let free = genesis.clone().grow(900, 2);
+    let settings = Settings { body_bytes: 100 * sim::BLOCK_BYTES, ..Settings::default() };
+    let mut sim = Sim::with_settings(&ours, settings);
+    sim.connect(Script { withholds: Some(1), ..Script::honest(&free) });
+    sim.run_for(3 * MINUTE);
+    assert!((1..=150).contains(&sim.most_held), "{} bodies waited", sim.most_held);
+    assert_eq!(sim.trunk.height(), 300);
+    // Somebody who has the blocks is enough: one at a time they come even then.
+    let mut all = Sim::with_settings(&ours, settings);
+    all.connect(Script::honest(&genesis.clone().grow(450, 3)));
+    all.run_until(10 * MINUTE, reaches(450));
+}
+
+/// A heavier branch of which nobody has the blocks must not keep us from asking others as before.
+#[test]
+fn what_was_not_announced_is_found_behind_a_branch_that_cost_nothing() {
+    let genesis = Sim::genesis();
+    let ours = genesis.clone().grow(60, 1);
+    let free = genesis.clone().grow(200, 2);
+    let mut sim = Sim::new(&ours);
+    let honest = sim.connect(Script { like_first_node: true, ..Script::honest(&ours) });
+    sim.run_for(Duration::from_secs(5));
+    sim.connect(Script { no_blocks: true, is_outbound: false, ..Script::honest(&free) });
+    sim.run_until(MINUTE, |sim| sim.index.best(&sim.trunk).height.value() == 200);
+    sim.extend_in_silence(honest, 2, 1);
+    sim.run_until(5 * MINUTE, reaches(62));
+}
+
 #[test]
 fn it_resumes_with_other_peers() {
     let genesis = Sim::genesis();

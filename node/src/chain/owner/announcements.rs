@@ -44,6 +44,11 @@ impl Announcements {
         self.waiting.push_back(entry);
     }
 
+    /// Tells whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Forgets what waits: the chain went another way, or too much came at once.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();

@@ -47,6 +47,9 @@ impl PeerState {
     }
 }
 
+/// The protocol from which on `mempool` is known; older peers hang up (p2p.md 5).
+const MEMPOOL_VERSION: u32 = 60_002;
+
 impl Owner {
     pub(super) fn on_network(&mut self, event: NetworkEvent) -> Result<(), ChainError> {
         match event {
@@ -111,7 +114,7 @@ impl Owner {
         let peer = facts.id;
         let source = Group::of(facts.address).number();
         self.peers.insert(peer, PeerState::new(source, facts.wants_transactions));
-        if self.takes_transactions() {
+        if self.takes_transactions() && facts.version >= MEMPOOL_VERSION {
             self.send(peer, &Message::MemPool);
         }
     }
@@ -120,7 +123,7 @@ impl Owner {
     /// connection (p2p.md 4).
     pub(super) fn ask_pools(&self) {
         if self.config.relay {
-            self.network.broadcast(&Message::MemPool, |_| true);
+            self.network.broadcast(&Message::MemPool, |facts| facts.version >= MEMPOOL_VERSION);
         }
     }
 
@@ -252,6 +255,9 @@ impl Owner {
     /// Tells the peers of new blocks, as the first node does: by their headers (p2p.md 7.2). Whoever is
     /// behind us asks once, and then waits until it hears of more.
     pub(super) fn announce(&mut self) {
+        if self.announcements.is_empty() {
+            return;
+        }
         let tip = self.core.tip();
         let at_best = self.core.index.backed_ahead(self.core.trunk()) == 0;
         let entries = self.announcements.take(self.now(), at_best);

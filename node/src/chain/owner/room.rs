@@ -1,8 +1,9 @@
 //! Memory for blocks that wait on side branches.
 //!
 //! Ahead of the tip the planner asks for no more than there is room for. A branch that leaves the chain
-//! below its tip must be there as a whole before it can win, whatever it takes: the heaviest one is kept,
-//! as bytes if need be, which is as much as it takes on disk; others give way to it.
+//! below its tip must be there as a whole before it can win, whatever it takes: the one for which most was
+//! worked is kept, as bytes if need be, which is as much as it takes on disk, and as far as the work pays
+//! for it; others give way to it.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -16,6 +17,8 @@ use super::Owner;
 
 /// Memory that blocks may take before others than those of the heaviest branch are let go.
 const MOST_BYTES: usize = 128 << 20;
+/// Blocks of the best branch that are kept, whatever was worked for it.
+const LEAST_KEPT: usize = 16;
 /// Time between two looks: what is left may be above the limit, and looking takes time.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -34,11 +37,13 @@ impl Owner {
         if self.core.bodies.memory_bytes() <= most {
             return;
         }
-        let best = self.core.index.best(self.core.trunk());
+        // Weight alone is no reason to keep a branch: headers of stake blocks cost nothing.
+        let best = self.core.index.best_backed(self.core.trunk());
         let on_best: Vec<BlockHash> =
             self.core.index.path_to(&best.hash).map_or_else(Vec::new, |path| {
+                let most = self.core.index.blocks_worth_holding(&path).max(LEAST_KEPT);
                 let path = self.core.index.walk(&path, Height::GENESIS);
-                path.map(|(_, known)| known.hash()).collect()
+                path.take(most).map(|(_, known)| known.hash()).collect()
             });
         let kept: HashSet<&BlockHash> = on_best.iter().collect();
         // As bytes they take less, and are checked again when their time comes: the highest at last.

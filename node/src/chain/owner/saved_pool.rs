@@ -85,13 +85,10 @@ impl Owner {
 
     pub(super) fn save_pool(&self) {
         let Some(path) = &self.config.pool_file else { return };
-        if !self.saved_pool.is_empty() {
-            tracing::info!(target: "chain", left = self.saved_pool.left.len(),
-                "the pool that was saved before stays, for it was not read to its end");
-            return;
-        }
         let genesis = self.params().genesis.header.hash();
-        match self.mempool.save(path, &genesis) {
+        // What was not offered again yet is saved as it was.
+        let left: Vec<&Saved> = self.saved_pool.left.iter().collect();
+        match self.mempool.save_with(path, &genesis, &left) {
             Ok(count) => tracing::info!(target: "chain", count, "pool saved"),
             Err(error) => tracing::warn!(target: "chain", %error, "the pool is not saved"),
         }

@@ -18,7 +18,7 @@ use super::dial::{Target, dial};
 use super::evict::{Candidate, choose};
 use super::task::PeerTask;
 use super::{ADDRESSES_FILE, BANS_FILE, NetworkConfig};
-use crate::p2p::addresses::{AddressBook, Group, is_public};
+use crate::p2p::addresses::{AddressBook, Group, canonical, is_public};
 use crate::p2p::api::{CloseReason, Direction, NetworkEvent, PeerFacts, PeerId};
 use crate::p2p::bans::{BanList, household};
 use crate::p2p::message::{MAX_ADDRESSES, NetAddress, Services};
@@ -35,7 +35,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(600);
 /// Connections that are being opened at once, so that a long list of dead addresses costs no more.
 const MAX_DIALS: usize = 8;
 /// Longest pause before a manual peer is tried again.
-const MAX_RETRY: Duration = Duration::from_secs(300);
+const MAX_RETRY: Duration = Duration::from_secs(30);
 /// A manual peer that stayed this long starts again with the first pause.
 const STABLE: Duration = Duration::from_secs(60);
 /// Most manual peers.
@@ -140,7 +140,8 @@ impl Manager {
         let now = Instant::now();
         let next_feeler = now + config.feeler_every;
         let named = if config.connect.is_empty() { &config.add_peers } else { &config.connect };
-        let manual = named.iter().map(|address| (*address, Manual::new(&config, now))).collect();
+        let manual =
+            named.iter().map(|address| (canonical(*address), Manual::new(&config, now))).collect();
         Self {
             manual,
             config,
@@ -427,6 +428,7 @@ impl Manager {
     fn on_request(&mut self, request: ManagerCommand) {
         match request {
             ManagerCommand::AddPeer(address) => {
+                let address = canonical(address);
                 if self.manual.len() < MAX_MANUAL {
                     let manual = Manual::new(&self.config, Instant::now());
                     self.manual.entry(address).or_insert(manual);
@@ -434,6 +436,7 @@ impl Manager {
                 self.dial_manual();
             }
             ManagerCommand::RemovePeer(address) => {
+                let address = canonical(address);
                 self.manual.remove(&address);
                 let reason = CloseReason::Requested("removed by the operator");
                 self.close_where(&reason, |c| {

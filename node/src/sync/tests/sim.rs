@@ -45,6 +45,8 @@ pub(super) struct Script {
     pub(super) no_blocks: bool,
     /// Has bodies only below this height.
     pub(super) bodies_below: u32,
+    /// Never sends the block at this height.
+    pub(super) withholds: Option<u32>,
     /// Sends bodies of other blocks.
     pub(super) mutates: bool,
     /// Loses requests that come before this time.
@@ -66,6 +68,7 @@ impl Script {
             no_headers: false,
             no_blocks: false,
             bodies_below: u32::MAX,
+            withholds: None,
             mutates: false,
             deaf_until: Duration::ZERO,
             is_outbound: true,
@@ -213,6 +216,13 @@ impl Sim {
         let chain = peer.script.chain.clone();
         self.chains.push(chain);
         self.schedule(ANNOUNCEMENT_DELAY, Event::Headers(id, headers));
+    }
+
+    /// A peer finds blocks and does not announce them.
+    pub(super) fn extend_in_silence(&mut self, id: PeerId, count: u32, salt: u8) {
+        let peer = self.peers.get_mut(&id).expect("connected");
+        peer.script.chain = peer.script.chain.clone().grow(count, salt);
+        self.chains.push(peer.script.chain.clone());
     }
 
     /// Runs until a condition holds. Panics after so much virtual time.
@@ -412,6 +422,9 @@ impl Sim {
                     let height = sim.script.chain.height_of(&hash).unwrap();
                     let has = height.is_some_and(|h| h.value() < sim.script.bodies_below);
                     at += sim.script.per_block;
+                    if height.map(Height::value) == sim.script.withholds {
+                        continue;
+                    }
                     events.push((
                         at,
                         if has { Event::Block(peer, hash) } else { Event::NotFound(peer, hash) },
