@@ -114,6 +114,7 @@ impl Planner {
         let is_beside = path.fork < tip;
         let mut window_start = (!is_beside).then_some(tip);
         let start = self.floor_on(chain, &path).map_or(Height::GENESIS, |floor| floor.height);
+        let mut any_missing = false;
         let mut held_here = usize::try_from(start.blocks_since(path.fork)).unwrap_or(usize::MAX);
         for (height, known) in chain.index.walk(&path, start) {
             let hash = known.hash();
@@ -121,12 +122,14 @@ impl Planner {
                 held_here = held_here.saturating_add(1);
                 continue;
             }
+            let is_lowest = !any_missing;
+            any_missing = true;
             let start = *window_start.get_or_insert(height);
             if height.blocks_since(start) > self.settings.window {
                 break;
             }
             // The lowest may always be asked for: without it nothing moves.
-            if missing.blocks.is_empty() {
+            if is_lowest && !self.requests.contains_key(&hash) {
                 missing.room = missing.room.max(1);
             }
             if !self.requests.contains_key(&hash) {

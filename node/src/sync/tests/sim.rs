@@ -422,7 +422,7 @@ impl Sim {
                     let height = sim.script.chain.height_of(&hash).unwrap();
                     let has = height.is_some_and(|h| h.value() < sim.script.bodies_below);
                     at += sim.script.per_block;
-                    if height.map(Height::value) == sim.script.withholds {
+                    if height.is_some_and(|h| Some(h.value()) == sim.script.withholds) {
                         continue;
                     }
                     events.push((
