@@ -362,7 +362,7 @@ async fn choose(
 ) -> RpcResult<(mining::StakeTemplate, Vec<Stake>)> {
     let rules = Arc::clone(&context.params);
     let coins = context
-        .read(move |view| {
+        .search(move |view| {
             check_index(view)?;
             let (height, bits) = next(&rules, view)?;
             Coins::find(&rules, view, &owner, bits, height)
