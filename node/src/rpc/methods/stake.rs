@@ -134,7 +134,7 @@ impl Coins {
         height: Height,
     ) {
         let value = coin.output.value;
-        if !coin.output.is_etp() {
+        if !mining::can_stake(&coin.output) {
             return;
         }
         let add = |sum: &mut (u32, u64)| {
