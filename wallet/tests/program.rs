@@ -149,6 +149,33 @@ fn each_failure_has_its_code() {
 }
 
 #[test]
+fn nobody_who_listens_is_no_panic() {
+    let home = Home::new("deaf");
+    home.run("wallet.keys", &["new"]);
+    let full = || std::fs::File::options().write(true).open("/dev/full").map(Stdio::from);
+    let Ok(out) = full() else {
+        let _ = std::io::stderr().write_all(b"SKIPPED: this system has no /dev/full\n");
+        return;
+    };
+    let output = home.command("wallet.keys", &["address", "list"]).stdout(out).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write the answer") && !said.contains("panicked"), "{said}");
+    let mut deaf = home.command("none.keys", &["address", "list"]);
+    let output = deaf.stdout(full().unwrap()).stderr(full().unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "the exit code tells what failed all the same");
+}
+
+#[test]
+fn a_password_file_of_two_lines_is_refused() {
+    let home = Home::new("lines");
+    home.run("wallet.keys", &["new"]);
+    std::fs::write(home.path("password"), "correct horse\nbattery staple\n").unwrap();
+    let (code, said) = home.fail("wallet.keys", &["address", "list"]);
+    assert!(code == 5 && said.contains("more than one line"), "{code}: {said}");
+}
+
+#[test]
 fn a_staker_waits_for_its_node_and_stops_cleanly() {
     let home = Home::new("staker");
     home.run("wallet.keys", &["new"]);
