@@ -19,6 +19,6 @@ mod work;
 
 pub use coinbase::{MAX_COINBASE_DATA_BYTES, Payout};
 pub use error::{SubmitError, TemplateError};
-pub use stake::{MAX_STAKE_INPUTS, StakeBlock, StakeRequest, StakeTemplate};
+pub use stake::{MAX_STAKE_INPUTS, StakeBlock, StakeRequest, StakeTemplate, can_stake};
 pub use template::{TemplateConfig, WorkTemplate};
 pub use work::{Solution, Templates};

@@ -30,14 +30,13 @@ use clap::Parser as _;
 pub use exit::Exit;
 
 /// Runs the program with the arguments and the environment of the process.
-#[expect(clippy::print_stderr, reason = "the program's last word when it fails")]
 pub fn main() -> ExitCode {
     // clap prints usage errors and help by itself, and ends the process with 2 or 0.
     let arguments = args::Arguments::parse();
     match run(arguments) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
-            eprintln!("mvs-wallet: {error:#}");
+            tell::note(&format!("mvs-wallet: {error:#}"));
             Exit::of(&error).into()
         }
     }

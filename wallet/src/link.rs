@@ -3,6 +3,8 @@
 //! Answers are what the node says. What decides over coin is proven elsewhere, or made here.
 
 mod http;
+mod pages;
+mod printable;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use mvs_rpc_api::types::address::{AddressUnspent, AddressUnspentParams, UnspentC
 use mvs_rpc_api::types::chain::{
     ChainTip, TransactionAnswer, TransactionParams, TransactionVerbosity,
 };
+use mvs_rpc_api::types::control::ControlStatus;
 use mvs_rpc_api::types::mempool::{RawTransactionParams, Submitted};
 use mvs_rpc_api::types::mining::BlockVerdict;
 use mvs_rpc_api::types::stake::{
@@ -26,12 +29,13 @@ use mvs_rpc_api::types::stake::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::pages::{PAGE, Pages};
 use crate::assemble::{AssembleError, ProvenCoin};
 use crate::keys::secret::Secret;
 use crate::stake::SignedStake;
 
-/// Coins of an address that are read at most.
-const MOST_COINS: usize = 50_000;
+pub(crate) use printable::steers;
+pub use printable::{MOST_CHARS, printable};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +84,26 @@ impl LinkError {
             Self::Strange { .. } => Self::CODES[3],
         }
     }
+
+    /// Makes what the node says fit for a terminal.
+    fn cleaned(self) -> Self {
+        match self {
+            Self::Unreachable { address, text } => {
+                Self::Unreachable { address, text: printable(&text) }
+            }
+            Self::Strange { method, text } => Self::Strange { method, text: printable(&text) },
+            Self::Refused(mut refused) => {
+                refused.message = printable(&refused.message);
+                if let Some(data) = &mut refused.data {
+                    data.name = printable(&data.name);
+                    data.rule = data.rule.as_deref().map(printable);
+                    data.holds = data.holds.as_deref().map(printable);
+                }
+                Self::Refused(refused)
+            }
+            own @ Self::Credentials { .. } => own,
+        }
+    }
 }
 
 /// What a wallet shows to a node.
@@ -114,9 +138,11 @@ impl NodeLink {
         method: Method,
         params: &P,
     ) -> Result<A, LinkError> {
-        let answer = http::ask(self.address, &self.credentials, method, params).await?;
-        serde_json::from_value(answer)
-            .map_err(|error| LinkError::Strange { method: method.name(), text: error.to_string() })
+        let strange = |text| LinkError::Strange { method: method.name(), text };
+        let answer = http::ask(self.address, &self.credentials, method, params).await;
+        let answer = answer.map_err(LinkError::cleaned)?;
+        // The error may repeat what the node wrote.
+        serde_json::from_value(answer).map_err(|error| strange(error.to_string()).cleaned())
     }
 
     /// Returns the end of the chain.
@@ -127,30 +153,31 @@ impl NodeLink {
         self.ask(Method::ChainTip, &serde_json::json!({})).await
     }
 
+    /// Tells how the node does.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn status(&self) -> Result<ControlStatus, LinkError> {
+        self.ask(Method::ControlStatus, &serde_json::json!({})).await
+    }
+
     /// Returns the unspent outputs of an address, as the node says.
     ///
     /// # Errors
     /// [`LinkError`]; among them that the node keeps no index, and that there are too many.
     pub async fn unspent(&self, address: &str) -> Result<Vec<UnspentCoin>, LinkError> {
-        let (mut all, mut after) = (Vec::new(), None);
+        let strange = |text| LinkError::Strange { method: Method::AddressUnspent.name(), text };
+        let mut pages = Pages::default();
         loop {
             let params = AddressUnspentParams {
                 address: address.to_owned(),
-                after,
-                limit: Some(1_000),
+                after: pages.next(),
+                limit: Some(PAGE),
                 amounts: None,
             };
             let page: AddressUnspent = self.ask(Method::AddressUnspent, &params).await?;
-            all.extend(page.coins);
-            after = page.next;
-            if after.is_none() {
-                return Ok(all);
-            }
-            if all.len() > MOST_COINS {
-                return Err(LinkError::Strange {
-                    method: Method::AddressUnspent.name(),
-                    text: format!("more than {MOST_COINS} unspent outputs"),
-                });
+            if !pages.take(page).map_err(strange)? {
+                return Ok(pages.into_coins());
             }
         }
     }
@@ -224,5 +251,29 @@ impl NodeLink {
             signature: hex::encode(signed.signature.as_bytes()),
         };
         self.ask(Method::StakeSubmit, &params).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mvs_rpc_api::error::{ErrorCode, RpcError};
+
+    use super::{LinkError, MOST_CHARS, steers};
+
+    #[test]
+    fn nothing_that_a_node_says_steers_a_terminal() {
+        let bad = "\u{1b}]0;owned\u{7}\n".repeat(500);
+        let mut refused = RpcError::new(ErrorCode::Internal, "").with_rule(bad.clone());
+        refused.message = bad.clone();
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        for error in [
+            LinkError::Refused(refused),
+            LinkError::Strange { method: "chain_tip", text: bad.clone() },
+            LinkError::Unreachable { address, text: bad.clone() },
+        ] {
+            let said = error.cleaned().to_string();
+            assert!(!said.chars().any(steers), "{said}");
+            assert!(said.chars().count() < 2 * MOST_CHARS + 100, "{said}");
+        }
     }
 }

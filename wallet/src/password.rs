@@ -30,6 +30,9 @@ pub enum PasswordError {
     /// Not UTF-8.
     #[error("the password is not UTF-8 text")]
     NotText,
+    /// More than one line in a file.
+    #[error("the file has more than one line: a password is one line, and nothing is cut off it")]
+    Lines,
     /// The two that were typed differ.
     #[error("the two passwords are not the same")]
     NotTheSame,
@@ -48,13 +51,14 @@ pub enum PasswordError {
 
 impl PasswordError {
     /// Every code that [`PasswordError::code`] can give.
-    pub const CODES: [&'static str; 6] = [
+    pub const CODES: [&'static str; 7] = [
         "password.empty",
         "password.too_long",
         "password.not_text",
         "password.not_the_same",
         "password.prompt",
         "password.read",
+        "password.lines",
     ];
 
     /// Returns the stable code of this error.
@@ -66,6 +70,7 @@ impl PasswordError {
             Self::NotTheSame => Self::CODES[3],
             Self::Prompt(_) => Self::CODES[4],
             Self::Read { .. } => Self::CODES[5],
+            Self::Lines => Self::CODES[6],
         }
     }
 }
@@ -103,10 +108,10 @@ impl Password {
         if password.reveal() == *second { Ok(password) } else { Err(PasswordError::NotTheSame) }
     }
 
-    /// Reads a file, of which one line end at the end is dropped.
+    /// Reads a file of one line. Its end is dropped, and so are empty lines behind it.
     ///
     /// # Errors
-    /// [`PasswordError::Read`]; [`PasswordError::NotText`]; those of [`Password::new`].
+    /// [`PasswordError::Read`]; [`PasswordError::NotText`]; [`PasswordError::Lines`]; those of [`Password::new`].
     pub fn from_file(path: &Path) -> Result<Self, PasswordError> {
         let read = |source| PasswordError::Read { path: path.to_owned(), source };
         Self::from_reader(File::open(path).map_err(read)?).map_err(|error| match error {
@@ -128,8 +133,15 @@ impl Password {
         // one to see that there is more.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 64));
         reader.take(MAX_BYTES as u64 + 3).read_to_end(&mut bytes).map_err(PasswordError::Prompt)?;
+        if bytes.len() > MAX_BYTES + 2 {
+            // What comes behind was not read.
+            return Err(PasswordError::TooLong);
+        }
         let text = std::str::from_utf8(&bytes).map_err(|_| PasswordError::NotText)?;
-        let text = text.strip_suffix('\n').unwrap_or(text);
+        let (text, rest) = text.split_once('\n').unwrap_or((text, ""));
+        if rest.bytes().any(|byte| !matches!(byte, b'\r' | b'\n')) {
+            return Err(PasswordError::Lines);
+        }
         Self::new(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
 
@@ -157,7 +169,8 @@ mod tests {
             ("secret", "secret"),
             ("secret\n", "secret"),
             ("secret\r\n", "secret"),
-            (" a \n\n", " a \n"),
+            (" a \n\n", " a "),
+            (" a \r\n\r\n\n", " a "),
         ] {
             assert_eq!(Password::from_reader(bytes.as_bytes()).unwrap().reveal(), expected);
         }
@@ -167,6 +180,13 @@ mod tests {
         assert_eq!(code(&[b'a'; MAX_BYTES + 1]), "password.too_long");
         assert_eq!(code(&vec![b'a'; 100_000]), "password.too_long");
         assert_eq!(code(b"\xff"), "password.not_text");
+        for lines in ["one\ntwo", "one\ntwo\n", "one\r\n\r\ntwo", "\nsecret", "one\n "] {
+            assert_eq!(code(lines.as_bytes()), "password.lines", "{lines:?}");
+        }
+        assert_eq!(
+            code(&[b"a\n".as_slice(), &[b'\n'; MAX_BYTES + 9]].concat()),
+            "password.too_long"
+        );
         assert!(Password::from_reader(&[b'a'; MAX_BYTES][..]).is_ok());
         assert_eq!(Password::from_descriptor(9999).unwrap_err().code(), "password.read");
     }

@@ -13,4 +13,4 @@ mod search;
 mod template;
 
 pub use search::{Candidate, Found, SLICE, Search};
-pub use template::{CheckedTemplate, SignedStake, Template, TemplateFault, Wanted};
+pub use template::{CheckedTemplate, SignedStake, Template, TemplateFault, Wanted, can_stake};

@@ -148,6 +148,81 @@ fn each_failure_has_its_code() {
     assert_eq!(home.fail(keys, &ask).0, 8, "nobody listens any more");
 }
 
+/// Answers whatever is asked with the status of a node, so many times; the connection after ends it.
+fn answer_with_status(listener: &TcpListener, is_synced: bool, times: usize) {
+    let status = serde_json::json!({"jsonrpc": "2.0", "id": 1, "result": {
+        "version": "0", "network": "devnet", "uptime_secs": 1, "height": 1, "headers": 9,
+        "is_synced": is_synced, "is_disk_full": false, "peers": 0, "mempool": 0,
+    }})
+    .to_string();
+    for _ in 0..times {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while reader.read_line(&mut line).unwrap() > 2 {
+            line.clear();
+        }
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{status}", status.len())
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_staker_pauses_while_its_node_is_behind_and_says_so_once() {
+    let home = Home::new("behind");
+    home.run("wallet.keys", &["new"]);
+    std::fs::write(home.path(".cookie"), "cookie:x").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let folder = home.path("");
+    let run = ["--node", &address, "--node-data-dir", &folder, "stake", "run", "--poll-ms", "10"];
+    let mut child = home
+        .command("wallet.keys", &run)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    answer_with_status(&listener, false, 5);
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let said: Vec<String> =
+        BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap).collect();
+    assert!(said[0].starts_with("staking for M"), "{said:?}");
+    assert_eq!(said[1..], ["pausing: the node has not caught up", "stopped"]);
+    // What can be told without the node is told before anything is asked.
+    let small = [&run[..], &["--split-from", "1999"]].concat();
+    let (code, text) = home.fail("wallet.keys", &small);
+    assert!(code == 2 && text.contains("--split-from 1999"), "{code}: {text}");
+}
+
+#[test]
+fn nobody_who_listens_is_no_panic() {
+    let home = Home::new("deaf");
+    home.run("wallet.keys", &["new"]);
+    let full = || std::fs::File::options().write(true).open("/dev/full").map(Stdio::from);
+    let Ok(out) = full() else {
+        let _ = std::io::stderr().write_all(b"SKIPPED: this system has no /dev/full\n");
+        return;
+    };
+    let output = home.command("wallet.keys", &["address", "list"]).stdout(out).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write the answer") && !said.contains("panicked"), "{said}");
+    let mut deaf = home.command("none.keys", &["address", "list"]);
+    let output = deaf.stdout(full().unwrap()).stderr(full().unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "the exit code tells what failed all the same");
+}
+
+#[test]
+fn a_password_file_of_two_lines_is_refused() {
+    let home = Home::new("lines");
+    home.run("wallet.keys", &["new"]);
+    std::fs::write(home.path("password"), "correct horse\nbattery staple\n").unwrap();
+    let (code, said) = home.fail("wallet.keys", &["address", "list"]);
+    assert!(code == 5 && said.contains("more than one line"), "{code}: {said}");
+}
+
 #[test]
 fn a_staker_waits_for_its_node_and_stops_cleanly() {
     let home = Home::new("staker");

@@ -35,6 +35,10 @@ pub const MAX_STAKE_INPUTS: usize = 10;
 /// The version of coinstakes (chain.md 3.2); the first that honours relative locks.
 const COINSTAKE_VERSION: u32 = 2;
 
+/// How far the last time stays below what our own clock allows: nodes whose clocks are behind by as
+/// much take the block too.
+const CLOCK_MARGIN_SECS: u32 = 10;
+
 /// Length of the longest signature with its hash type, for which room is kept.
 const SIGNATURE_ROOM: [u8; 73] = [0; 73];
 
@@ -224,6 +228,26 @@ fn find_coins(
     Ok(coins)
 }
 
+/// Tells whether wallets can stake an output: plain coin, which is for no identity, with a script that
+/// a signature and a key unlock. Others are valid stakes too, but no wallet signs for them.
+pub fn can_stake(output: &Output) -> bool {
+    // Version 207 binds identities; version 0 is that of old coinbases.
+    let is_plain = output.is_etp() && matches!(output.attachment.version.number(), 0 | 1);
+    is_plain
+        && match output.script.pattern() {
+            Pattern::PayKeyHash(_) | Pattern::PayKeyHashWithLockHeight { .. } => true,
+            Pattern::PayKeyHashWithSequenceLock { sequence, .. } => {
+                sequence_number(sequence).is_some()
+            }
+            _ => false,
+        }
+}
+
+/// Returns the sequence that a relative lock asks of the input.
+fn sequence_number(bytes: &[u8]) -> Option<u32> {
+    u32::try_from(parse_script_number(bytes, 4, false).ok()?).ok()
+}
+
 /// Makes the coinstake (chain.md 2.4, 9.2.6): everything comes back, without a fee. In place of
 /// signatures stands as much room.
 fn make_coinstake(request: &StakeRequest, coins: &[Coin]) -> Result<Transaction, TemplateError> {
@@ -255,9 +279,7 @@ fn make_input(previous: OutPoint, coin: &Coin, key: &[u8; 33]) -> Input {
             Input { script, ..Input::unsigned(previous) }
         }
         Pattern::PayKeyHashWithSequenceLock { sequence, .. } => {
-            let lock = parse_script_number(sequence, 4, false).ok();
-            let sequence = lock.and_then(|lock| u32::try_from(lock).ok());
-            let sequence = sequence.unwrap_or(Input::FINAL_SEQUENCE);
+            let sequence = sequence_number(sequence).unwrap_or(Input::FINAL_SEQUENCE);
             Input { previous, script: signed.build(), sequence }
         }
         _ => Input { script: signed.build(), ..Input::unsigned(previous) },
@@ -290,8 +312,59 @@ fn check_stake(
     }
 }
 
-/// The last time that nodes with our clock would take (chain.md 8.1.5).
+/// The last time that nodes would take, also those whose clocks are a little behind ours
+/// (chain.md 8.1.5).
 fn last_secs(params: &Params, height: Height, now_secs: u64) -> u32 {
-    let limit = u64::from(params.future_limit_secs(height));
-    u32::try_from(now_secs.saturating_add(limit)).unwrap_or(u32::MAX)
+    let limit = params.future_limit_secs(height).saturating_sub(CLOCK_MARGIN_SECS);
+    u32::try_from(now_secs.saturating_add(u64::from(limit))).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use mvs_consensus::params::Params;
+    use mvs_primitives::amount::Amount;
+    use mvs_primitives::attachment::{Attachment, AttachmentVersion, Payload};
+    use mvs_primitives::height::Height;
+    use mvs_primitives::output::Output;
+    use mvs_primitives::script::Script;
+    use mvs_primitives::text::{DidName, Text};
+
+    use super::{can_stake, last_secs};
+
+    #[test]
+    fn times_stay_below_what_clocks_a_little_behind_allow() {
+        let mut params = Params::mainnet();
+        let height = params.pos_enabled_height;
+        let limit = u64::from(params.future_limit_secs(Height::new(height)));
+        assert!(limit > 10, "{limit}");
+        assert_eq!(u64::from(last_secs(&params, Height::new(height), 1_000)), 990 + limit);
+        assert_eq!(last_secs(&params, Height::new(height), u64::MAX), u32::MAX);
+        params.pos_future_secs = 3;
+        assert_eq!(last_secs(&params, Height::new(height), 1_000), 1_000);
+    }
+
+    #[test]
+    fn what_no_wallet_signs_for_is_not_staked() {
+        let can = |script: Script, attachment| {
+            can_stake(&Output { value: Amount::from_units(7), script, attachment })
+        };
+        let own = || Script::pay_key_hash(&[7; 20]);
+        let etp = |version| Attachment { version, payload: Payload::Etp };
+        assert!(can(own(), Attachment::ETP));
+        assert!(can(own(), etp(AttachmentVersion::ZERO)), "old coinbases");
+        assert!(can(Script::pay_key_hash_with_lock_height(5, &[7; 20]), Attachment::ETP));
+        assert!(can(Script::pay_key_hash_with_sequence_lock(5, &[7; 20]), Attachment::ETP));
+
+        let name = DidName::new(b"somebody").unwrap();
+        let bound = AttachmentVersion::bound(name, DidName::default());
+        assert!(!can(own(), etp(bound)));
+        assert!(!can(own(), etp(AttachmentVersion::plain(2).unwrap())));
+        let message = Payload::Message(Text::new(*b"hi").unwrap());
+        assert!(!can(own(), Attachment::new(message)));
+        let key = Script::pay_public_key(&[2; 33]);
+        assert!(key.address().is_some() && !can(key, Attachment::ETP), "a bare key");
+        let slow = Script::pay_key_hash_with_attenuation(b"TYPE=1", &[1; 36], &[7; 20]);
+        assert!(slow.address().is_some() && !can(slow, Attachment::ETP), "a locked asset's");
+        assert!(!can(Script::pay_script_hash(&[7; 20]), Attachment::ETP));
+    }
 }

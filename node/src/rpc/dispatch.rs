@@ -221,7 +221,8 @@ async fn run(context: &Context, call: Call, session: Option<&mut Session>) -> Rp
         }
         Call::MiningInfo(params) => Answer::MiningInfo(mining::info(context, params).await?),
         Call::StakeStatus(params) => {
-            Answer::StakeStatus(context.read(move |view| stake::status(&own, view, &params)).await?)
+            let status = context.search(move |view| stake::status(&own, view, &params)).await?;
+            Answer::StakeStatus(status)
         }
         Call::StakeTemplate(params) => {
             Answer::StakeTemplate(stake::template(context, params).await?)

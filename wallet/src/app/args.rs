@@ -35,7 +35,7 @@ pub(super) struct Settings {
     /// The keystore; by default wallet.keys in the wallet's folder for the network
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) keystore: Option<PathBuf>,
-    /// Reads the keystore's password from the first line of a file, not from the terminal
+    /// Reads the keystore's password from a file of one line, not from the terminal
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "password_fd")]
     pub(super) password_file: Option<PathBuf>,
     /// Reads the keystore's password from an open descriptor
@@ -153,13 +153,16 @@ pub(super) enum StakeCommand {
         #[command(flatten)]
         pay: PayOrder,
     },
-    /// Joins small coins into one
+    /// Joins coins that are too small to be staked into one
     #[command(after_help = "Example: mvs-wallet stake combine --most 50")]
     Combine {
         /// How many coins at most, the smallest first
         #[arg(long, default_value_t = 100, value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(2..=600))]
         most: u32,
+        /// Takes coins that can be staked as well
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         pay: PayOrder,
     },
@@ -191,7 +194,8 @@ pub(super) struct RunOrder {
     /// Whom subsidy and fees go to; by default the address that stakes
     #[arg(long, value_name = "ADDRESS")]
     pub(super) payout: Option<String>,
-    /// A staked coin of this much or more, in ETP, comes back in two parts; 0 for never
+    /// A staked coin of this much or more, in ETP, comes back in two parts; 0 for never. At least
+    /// twice what can be staked
     #[arg(long, default_value = "2000", value_name = "AMOUNT")]
     pub(super) split_from: String,
     /// Time between two looks at the node, in milliseconds

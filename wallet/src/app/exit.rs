@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use mvs_consensus::params::chain_spec::ChainSpecError;
 use mvs_primitives::address::AddressError;
+use mvs_primitives::hash::TxId;
 use mvs_rpc_api::error::ErrorCode;
 
 use crate::assemble::AssembleError;
@@ -48,6 +49,20 @@ pub(super) struct Usage(pub(super) String);
 #[error("nothing was signed")]
 pub(super) struct Declined;
 
+/// A transaction was handed in and no answer came. The code is none that programs take for a reason to
+/// try again.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is not known whether transaction {txid} was sent; look for it (mvs-node cli chain_transaction \
+     {txid}) before you try again"
+)]
+pub(super) struct Unsure {
+    /// Its id.
+    pub(super) txid: TxId,
+    /// What happened.
+    pub(super) source: LinkError,
+}
+
 impl Exit {
     /// Finds the exit code of a failure.
     pub fn of(error: &anyhow::Error) -> Self {
@@ -55,6 +70,9 @@ impl Exit {
     }
 
     fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        if cause.is::<Unsure>() {
+            return Some(Self::Failed);
+        }
         if let Some(error) = cause.downcast_ref::<KeystoreError>() {
             return Some(Self::of_keystore(error));
         }

@@ -71,7 +71,7 @@ pub(super) fn restore(home: &Home, order: &RestoreOrder) -> anyhow::Result<()> {
         make(home, &words, "", order.addresses)?
     };
     let path = home.keystore_path().display().to_string();
-    tell::answer(home.is_json, &json!({"keystore": path, "address": address}));
+    tell::answer(home.is_json, &json!({"keystore": path, "address": address}))?;
     Ok(())
 }
 
@@ -137,7 +137,7 @@ pub(super) fn address(home: &Home, order: &AddressOrder) -> anyhow::Result<()> {
                 let address = home.show(&record.key.address());
                 all.push(json!({"address": address, "key": record.label}));
             }
-            tell::answer(home.is_json, &json!({ "addresses": all }));
+            tell::answer(home.is_json, &json!({ "addresses": all }))?;
         }
         AddressCommand::New => {
             let none = || Usage("the wallet has no account to give addresses out of".to_owned());
@@ -148,7 +148,7 @@ pub(super) fn address(home: &Home, order: &AddressOrder) -> anyhow::Result<()> {
             let address = addresses.last().map(|address| home.show(address)).ok_or_else(none)?;
             // Nobody hears of an address that the wallet could forget.
             keystore.save()?;
-            tell::answer(home.is_json, &json!({ "address": address }));
+            tell::answer(home.is_json, &json!({ "address": address }))?;
         }
     }
     Ok(())

@@ -17,7 +17,9 @@ pub(super) async fn run(home: &Home, order: StakeOrder) -> anyhow::Result<()> {
         StakeCommand::Split { into, coin, pay } => {
             change::split(home, address, into, coin.as_deref(), &pay).await
         }
-        StakeCommand::Combine { most, pay } => change::combine(home, address, most, &pay).await,
+        StakeCommand::Combine { most, all, pay } => {
+            change::combine(home, address, most, all, &pay).await
+        }
         StakeCommand::Run(order) => run::run(home, address, &order).await,
     }
 }

@@ -1,7 +1,6 @@
 //! Unspent outputs whose value is proven.
 
 use mvs_primitives::amount::Amount;
-use mvs_primitives::attachment::Attachment;
 use mvs_primitives::encode::Decode as _;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::output::Output;
@@ -56,9 +55,10 @@ impl ProvenCoin {
             && matches!(self.output.script.pattern(), Pattern::PayKeyHash(hash) if hash == owner)
     }
 
-    /// Tells whether it carries nothing but coin, and is for no identity.
-    pub fn carries_only_etp(&self) -> bool {
-        self.output.attachment == Attachment::ETP
+    /// Tells whether it carries nothing but coin, and is for no identity: version 207 binds some, and
+    /// version 0 is that of old coinbases.
+    pub const fn carries_only_etp(&self) -> bool {
+        self.output.is_etp() && matches!(self.output.attachment.version.number(), 0 | 1)
     }
 }
 
@@ -72,6 +72,37 @@ mod tests {
     use mvs_primitives::transaction::Transaction;
 
     use super::ProvenCoin;
+    use mvs_primitives::attachment::{Attachment, AttachmentVersion, Payload};
+    use mvs_primitives::text::{DidName, Text};
+
+    #[test]
+    fn coin_of_old_coinbases_is_plain_and_that_of_identities_is_not() {
+        let etp = |version| Attachment { version, payload: Payload::Etp };
+        let name = DidName::new(b"somebody").unwrap();
+        let message = Payload::Message(Text::new(*b"hi").unwrap());
+        for (attachment, is_plain) in [
+            (Attachment::ETP, true),
+            (etp(AttachmentVersion::ZERO), true),
+            (etp(AttachmentVersion::plain(2).unwrap()), false),
+            (etp(AttachmentVersion::bound(name, DidName::default())), false),
+            (etp(AttachmentVersion::bound(DidName::default(), DidName::default())), false),
+            (Attachment::new(message.clone()), false),
+            (Attachment { version: AttachmentVersion::ZERO, payload: message }, false),
+        ] {
+            let script = Script::pay_key_hash(&[1; 20]);
+            let transaction = Transaction {
+                version: 4,
+                inputs: vec![Input::unsigned(OutPoint::NULL)],
+                outputs: vec![Output { value: Amount::from_units(5), script, attachment }],
+                locktime: 0,
+            };
+            let coin = OutPoint::new(transaction.txid(), 0);
+            let proven = ProvenCoin::prove(coin, &transaction.to_bytes()).unwrap();
+            let attachment = &proven.output().attachment;
+            assert_eq!(proven.carries_only_etp(), is_plain, "{attachment:?}");
+            assert_eq!(proven.is_plain(&[1; 20]), is_plain, "{attachment:?}");
+        }
+    }
 
     #[test]
     fn a_coin_is_what_its_transaction_says() {

@@ -18,7 +18,7 @@ use mvs_primitives::time::Timestamp;
 use mvs_primitives::transaction::Transaction;
 use mvs_rpc_api::types::stake::{StakeCoin, StakeTemplate};
 
-use super::search::Candidate;
+use super::search::{Candidate, Found, Search};
 use crate::assemble::{AssembleError, ProvenCoin, sign_inputs};
 use crate::keys::private_key::PrivateKey;
 
@@ -138,11 +138,12 @@ fn outpoint(what: &'static str, txid: &str, index: u32) -> Result<OutPoint, Temp
 }
 
 impl Template {
-    /// Reads a template and checks its header: everything that a search needs.
+    /// Reads a template and checks its header: everything that a search needs. `asked` are the outputs
+    /// that were named, if any: no other may be spent, so that no more is ever proven.
     ///
     /// # Errors
-    /// [`TemplateFault::Unreadable`], [`TemplateFault::Header`].
-    pub fn read(answer: &StakeTemplate) -> Result<Self, TemplateFault> {
+    /// [`TemplateFault::Unreadable`], [`TemplateFault::Header`], [`TemplateFault::Inputs`].
+    pub fn read(answer: &StakeTemplate, asked: Option<&[OutPoint]>) -> Result<Self, TemplateFault> {
         let raw: [u8; HEADER_BYTES] =
             bytes("header", &answer.header)?.try_into().map_err(|_| unreadable("header"))?;
         let header = Header::decode(&raw).map_err(|_| unreadable("header"))?;
@@ -167,8 +168,15 @@ impl Template {
             return Err(unreadable("list"));
         }
         let txids: Result<Vec<TxId>, _> = answer.txids.iter().map(|text| text.parse()).collect();
+        if answer.spent.len() > MAX_INPUTS {
+            return Err(TemplateFault::Inputs { what: "their number" });
+        }
         let coins = answer.spent.iter();
         let coins = coins.map(|coin| Ok((outpoint("coin", &coin.txid, coin.index)?, coin.height)));
+        let coins = coins.collect::<Result<Vec<_>, TemplateFault>>()?;
+        if asked.is_some_and(|asked| !coins.iter().map(|(coin, _)| coin).eq(asked)) {
+            return Err(TemplateFault::Inputs { what: "they are not those that were named" });
+        }
         let candidates = answer.coins.iter().map(candidate).collect::<Result<_, _>>()?;
         Ok(Self {
             name: answer.template.parse().map_err(|_| unreadable("name"))?,
@@ -176,7 +184,7 @@ impl Template {
             coinstake: transaction("coinstake", &answer.coinstake)?,
             coinbase: transaction("coinbase", &answer.coinbase)?,
             txids: txids.map_err(|_| unreadable("list of ids"))?,
-            coins: coins.collect::<Result<_, TemplateFault>>()?,
+            coins,
             candidates,
             last_secs: answer.last_timestamp,
         })
@@ -332,6 +340,12 @@ fn sequence_of(coin: &ProvenCoin) -> Option<u32> {
     }
 }
 
+/// Tells whether a wallet can stake a coin: plain coin whose script it unlocks. Others may be valid
+/// stakes, so a node that names one is no liar, but they cannot be signed for here.
+pub fn can_stake(coin: &ProvenCoin) -> bool {
+    coin.carries_only_etp() && sequence_of(coin).is_some()
+}
+
 /// A template that may be signed.
 #[derive(Debug, Clone)]
 pub struct CheckedTemplate {
@@ -369,6 +383,26 @@ impl CheckedTemplate {
         let staked = self.coins.first()?;
         let (outpoint, value) = (staked.outpoint(), staked.value());
         Some(Candidate { outpoint, value, weight: self.weight })
+    }
+
+    /// Asks whether what was found holds for the coin as it is proven: value and weight were the node's
+    /// word, and the value decided whether the coin is split.
+    ///
+    /// # Errors
+    /// [`TemplateFault::Inputs`].
+    pub fn confirm(&self, found: &Found) -> Result<(), TemplateFault> {
+        let wrong = |what| Err(TemplateFault::Inputs { what });
+        let Some(real) = self.candidate() else { return wrong("there is none") };
+        if real.outpoint != found.candidate.outpoint {
+            return wrong("they are not those that were named");
+        }
+        if real.value != found.candidate.value {
+            return wrong("the node named a value that the coin does not have");
+        }
+        if Search::at(&self.header, real, found.timestamp).is_none() {
+            return wrong("the node named a weight that the coin does not have");
+        }
+        Ok(())
     }
 
     /// Signs the coinstake, and the block with it.

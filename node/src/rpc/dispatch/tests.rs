@@ -115,6 +115,10 @@ async fn who_finds_no_turn_is_told_to_ask_again() {
     let node = Asleep::new("busy", 3, |_| {});
     let all = node.context.take_all_turns();
     assert_eq!(node.error("asset_list", json!([])).await, number(ErrorCode::Busy));
+    // What walks an address's coins has turns of its own, and leaves these to small questions.
+    assert!(node.ask("stake_status", json!([address()])).await["result"].is_object());
+    let template = node.error("stake_template", json!([format!("02{}", "11".repeat(32))])).await;
+    assert_eq!(template, number(ErrorCode::IndexMissing));
     drop(all);
     assert!(node.ask("asset_list", json!([])).await["result"].is_object());
 }

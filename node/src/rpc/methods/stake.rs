@@ -134,7 +134,7 @@ impl Coins {
         height: Height,
     ) {
         let value = coin.output.value;
-        if !coin.output.is_etp() {
+        if !mining::can_stake(&coin.output) {
             return;
         }
         let add = |sum: &mut (u32, u64)| {
@@ -362,7 +362,7 @@ async fn choose(
 ) -> RpcResult<(mining::StakeTemplate, Vec<Stake>)> {
     let rules = Arc::clone(&context.params);
     let coins = context
-        .read(move |view| {
+        .search(move |view| {
             check_index(view)?;
             let (height, bits) = next(&rules, view)?;
             Coins::find(&rules, view, &owner, bits, height)
@@ -461,9 +461,40 @@ pub(in crate::rpc) async fn submit(
 
 #[cfg(test)]
 mod tests {
+    use mvs_consensus::params::Params;
+    use mvs_consensus::state::Coin;
+    use mvs_primitives::amount::Amount;
     use mvs_primitives::difficulty::Difficulty;
+    use mvs_primitives::hash::TxId;
+    use mvs_primitives::height::Height;
+    use mvs_primitives::input::OutPoint;
+    use mvs_primitives::output::Output;
+    use mvs_primitives::script::Script;
 
-    use super::{expected_secs, outpoint, public_key};
+    use super::{Coins, expected_secs, outpoint, public_key};
+
+    #[test]
+    fn coins_are_sorted_by_what_staking_makes_of_them() {
+        let params = Params::mainnet();
+        let (bits, now) = (Difficulty::from_u64(1), Height::new(3_000_000));
+        let mut coins = Coins::default();
+        let mut sort = |index: u32, etp: u64, height: u32, script: Script| {
+            let output = Output::etp(Amount::from_etp(etp).unwrap(), script);
+            let height = Height::new(height);
+            let coin = Coin { output, height, is_coinbase: false, open_locktime: 0 };
+            coins.sort_in(&params, OutPoint::new(TxId::ZERO, index), &coin, bits, now);
+        };
+        let own = || Script::pay_key_hash(&[7; 20]);
+        sort(0, 1_000, 2_000_000, own());
+        sort(1, 999, 2_000_000, own());
+        sort(2, 1_000, 2_999_999, own());
+        // A valid stake, but no wallet signs for it: it is none of the three.
+        sort(3, 5_000, 2_000_000, Script::pay_public_key(&[2; 33]));
+        let mature: Vec<u32> = coins.mature.iter().map(|stake| stake.outpoint.index).collect();
+        assert_eq!(mature, [0]);
+        let units = |etp: u64| Amount::from_etp(etp).unwrap().units();
+        assert_eq!((coins.small, coins.young), ((1, units(999)), (1, units(1_000))));
+    }
 
     #[test]
     fn a_block_takes_difficulty_over_weight_seconds() {

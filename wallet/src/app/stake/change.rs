@@ -1,22 +1,26 @@
 //! `stake deposit`, `stake split`, `stake combine`: ordinary transactions that prepare staking.
 
+use anyhow::Context as _;
 use mvs_primitives::amount::Amount;
 use mvs_primitives::encode::Encode as _;
+use mvs_primitives::hash::TxId;
 use mvs_primitives::height::Height;
 use mvs_primitives::input::OutPoint;
 use mvs_primitives::output::Output;
 use mvs_primitives::script::Script;
+use mvs_rpc_api::error::ErrorCode;
 use mvs_rpc_api::types::address::UnspentCoin;
+use mvs_rpc_api::types::transaction::Payload;
 use serde_json::json;
 
 use crate::app::amount;
 use crate::app::args::PayOrder;
-use crate::app::exit::Usage;
+use crate::app::exit::{Unsure, Usage};
 use crate::app::home::Home;
 use crate::app::tell;
 use crate::assemble::{Plan, PlanRules, ProvenCoin, plan, select, sign_inputs};
 use crate::keys::private_key::PrivateKey;
-use crate::link::NodeLink;
+use crate::link::{LinkError, NodeLink};
 
 /// Versions of ordinary transactions (chain.md 3.2).
 const OLD_VERSION: u32 = 2;
@@ -106,36 +110,58 @@ impl Purse {
             "fee": amount::show(plan.fee.units()),
         });
         if order.dry_run {
-            tell::answer(home.is_json, &shown);
+            tell::answer(home.is_json, &shown)?;
             return Ok(());
         }
         if !order.yes {
-            tell::answer(false, &shown);
+            tell::answer(false, &shown)?;
             tell::confirm("Sign and send this?")?;
         }
         sign_inputs(&mut plan.transaction, &plan.spent, &self.key)?;
-        let txid = self.link.submit(&plan.transaction).await?;
+        let txid = plan.transaction.txid();
+        self.link.submit(&plan.transaction).await.map_err(|error| unsure(&txid, error))?;
         let size = plan.transaction.to_bytes().len();
+        let sent = || format!("{txid} was sent: do not send it again");
         let mut answer = shown;
         if let Some(members) = answer.as_object_mut() {
             members.insert("txid".to_owned(), json!(txid.to_string()));
             members.insert("size".to_owned(), json!(size));
         }
         if home.is_json {
-            tell::answer(true, &answer);
+            tell::answer(true, &answer).with_context(sent)
         } else {
-            tell::answer(false, &json!({"sent": txid.to_string(), "size": size}));
+            tell::answer(false, &json!({"sent": txid.to_string(), "size": size})).with_context(sent)
         }
-        Ok(())
     }
+}
+
+/// Says what is known of a transaction whose answer did not come: it may be on its way, and a second
+/// one would pay twice.
+fn unsure(txid: &TxId, error: LinkError) -> anyhow::Error {
+    let is_refused = match &error {
+        LinkError::Refused(refused) => [
+            ErrorCode::TransactionRefused,
+            ErrorCode::Rights,
+            ErrorCode::InvalidParams,
+            ErrorCode::MethodNotFound,
+        ]
+        .into_iter()
+        .any(|code| refused.is(code)),
+        LinkError::Credentials { .. } => true,
+        LinkError::Unreachable { .. } | LinkError::Strange { .. } => false,
+    };
+    if is_refused {
+        return error.into();
+    }
+    Unsure { txid: *txid, source: error }.into()
 }
 
 /// Tells whether the node calls a coin plain, ours, and old enough. Proven values follow later.
 fn is_usable(coin: &UnspentCoin, own: &str, height: u32, maturity: u32) -> bool {
     let is_plain = coin.output.script.hex == own
         && coin.output.value.units().is_some_and(|units| units > 0)
-        && matches!(coin.output.attachment.payload, mvs_rpc_api::types::transaction::Payload::Etp)
-        && coin.output.attachment.to_did.is_none();
+        && matches!(coin.output.attachment.payload, Payload::Etp)
+        && matches!(coin.output.attachment.version, 0 | 1);
     // The next block is the one that spends it.
     let age = height.saturating_add(1).saturating_sub(coin.height);
     is_plain && (!coin.is_coinbase || age >= maturity)
@@ -224,15 +250,12 @@ pub(super) async fn combine(
     home: &Home,
     address: Option<&str>,
     most: u32,
+    all: bool,
     order: &PayOrder,
 ) -> anyhow::Result<()> {
-    let mut purse = Purse::open(home, address, order).await?;
-    purse.coins.sort_unstable();
-    purse.coins.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    if purse.coins.len() < 2 {
-        return Err(Usage("there are no two plain coins to join".to_owned()).into());
-    }
-    let chosen: Vec<(OutPoint, u32)> = purse.coins.iter().map(|(_, place)| *place).collect();
+    let purse = Purse::open(home, address, order).await?;
+    let below = (!all).then_some(home.params.stake.stake_min_value);
+    let chosen = smallest(&purse.coins, most, below)?;
     let coins = purse.prove(&chosen).await?;
     let what = format!("joins {} coins into one", coins.len());
     // Nothing is paid: all of it comes back as change.
@@ -240,11 +263,98 @@ pub(super) async fn combine(
     purse.finish(home, order, &what, plan).await
 }
 
+/// Chooses what is joined: the smallest coins, of those below an amount.
+fn smallest(
+    coins: &[(Amount, (OutPoint, u32))],
+    most: u32,
+    below: Option<Amount>,
+) -> Result<Vec<(OutPoint, u32)>, Usage> {
+    let is_meant = |value: Amount| below.is_none_or(|below| value < below);
+    let mut coins: Vec<_> = coins.iter().filter(|(value, _)| is_meant(*value)).collect();
+    coins.sort_unstable();
+    coins.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    if coins.len() >= 2 {
+        return Ok(coins.into_iter().map(|(_, place)| *place).collect());
+    }
+    Err(Usage(below.map_or_else(
+        || "there are no two plain coins to join".to_owned(),
+        |below| {
+            let below = amount::show(below.units());
+            format!(
+                "there are no two plain coins of less than {below} ETP to join; --all takes those \
+                 that can be staked as well"
+            )
+        },
+    )))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parts;
+    use super::{is_usable, parts, smallest, unsure};
+    use crate::app::exit::Exit;
+    use crate::link::LinkError;
     use mvs_primitives::amount::Amount;
+    use mvs_primitives::hash::TxId;
+    use mvs_primitives::input::OutPoint;
+    use mvs_rpc_api::error::{ErrorCode, RpcError};
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn which_coins_are_usable() {
+        let usable = |attachment: Value, height: u32| {
+            let coin = json!({
+                "txid": "", "index": 0, "height": height, "is_coinbase": true,
+                "output": {
+                    "value": 7, "script": {"hex": "aa", "text": "", "pattern": "pay_key_hash"},
+                    "attachment": attachment,
+                },
+            });
+            is_usable(&serde_json::from_value(coin).unwrap(), "aa", 100, 10)
+        };
+        for (version, expected) in [(0, true), (1, true), (2, false), (207, false)] {
+            let attachment = json!({"version": version, "type": "etp"});
+            assert_eq!(usable(attachment.clone(), 50), expected, "{version}");
+            assert!(!usable(attachment, 92), "{version}: young");
+        }
+        assert!(!usable(json!({"version": 1, "type": "message", "content": "hi"}), 50));
+    }
+
+    #[test]
+    fn coins_that_can_be_staked_are_joined_when_asked_for_only() {
+        let units = |units| Amount::from_units(units);
+        let place = |index| (OutPoint::new(TxId::ZERO, index), 1);
+        let coins: Vec<_> =
+            [50, 3, 99, 7, 100].into_iter().zip(0..).map(|(v, n)| (units(v), place(n))).collect();
+        let below = Some(units(99));
+        assert_eq!(smallest(&coins, 10, below).unwrap(), [place(1), place(3), place(0)]);
+        assert_eq!(smallest(&coins, 2, below).unwrap(), [place(1), place(3)]);
+        assert_eq!(smallest(&coins, 10, None).unwrap().len(), 5);
+        assert!(smallest(&coins, 10, Some(units(7))).unwrap_err().0.contains("--all"));
+        assert!(!smallest(&coins[..1], 10, None).unwrap_err().0.contains("--all"));
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_names_the_transaction() {
+        let txid = TxId::from_bytes([0xab; 32]);
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let refused = |code| LinkError::Refused(RpcError::of(code));
+        let lost = LinkError::Unreachable { address, text: "no answer in time".to_owned() };
+        let strange = LinkError::Strange { method: "mempool_submit", text: String::new() };
+        for (error, exit, is_unsure) in [
+            (lost, Exit::Failed, true),
+            (strange, Exit::Failed, true),
+            (refused(ErrorCode::Timeout), Exit::Failed, true),
+            (refused(ErrorCode::Internal), Exit::Failed, true),
+            (refused(ErrorCode::TransactionRefused), Exit::Refused, false),
+        ] {
+            let error = unsure(&txid, error);
+            let said = format!("{error:#}");
+            assert_eq!(said.contains(&txid.to_string()), is_unsure, "{said}");
+            assert_eq!(said.contains("before you try again"), is_unsure, "{said}");
+            assert_eq!(Exit::of(&error), exit, "{said}");
+        }
+    }
 
     proptest! {
         #[test]

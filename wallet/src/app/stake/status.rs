@@ -18,7 +18,7 @@ pub(super) async fn status(home: &Home, address: Option<&str>) -> anyhow::Result
         if let Some(members) = answer.as_object_mut() {
             members.insert("address".to_owned(), json!(address));
         }
-        tell::answer(true, &answer);
+        tell::answer(true, &answer)?;
         return Ok(());
     }
     let deposits: Vec<_> = status
@@ -56,7 +56,7 @@ pub(super) async fn status(home: &Home, address: Option<&str>) -> anyhow::Result
     if let (Some(members), Some(secs)) = (answer.as_object_mut(), status.expected_secs) {
         members.insert("seconds to a block, on the average".to_owned(), json!(secs));
     }
-    tell::answer(false, &answer);
+    tell::answer(false, &answer)?;
     if status.coins.is_none() {
         tell::note("The node keeps no index (--index), so nothing is known of the coins.");
     }

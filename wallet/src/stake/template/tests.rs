@@ -1,7 +1,7 @@
 use mvs_consensus::params::Params;
 use mvs_consensus::subsidy::block_subsidy;
 use mvs_primitives::amount::Amount;
-use mvs_primitives::attachment::{Attachment, Payload};
+use mvs_primitives::attachment::{Attachment, AttachmentVersion, Payload};
 use mvs_primitives::difficulty::Difficulty;
 use mvs_primitives::encode::Encode as _;
 use mvs_primitives::hash::{BlockHash, MerkleRoot, MixHash, TxId};
@@ -12,16 +12,17 @@ use mvs_primitives::merkle::compute_root;
 use mvs_primitives::output::Output;
 use mvs_primitives::script::Script;
 use mvs_primitives::sighash::{SighashType, signature_hash};
-use mvs_primitives::text::Text;
+use mvs_primitives::text::{DidName, Text};
 use mvs_primitives::time::Timestamp;
 use mvs_primitives::transaction::Transaction;
 use mvs_rpc_api::types::stake::{SpentCoin, StakeCoin, StakeTemplate};
 use secp256k1::{Message, PublicKey, ecdsa};
 
-use super::{Template, TemplateFault, Wanted};
+use super::{Template, TemplateFault, Wanted, can_stake};
 use crate::assemble::ProvenCoin;
 use crate::keys::private_key::PrivateKey;
 use crate::keys::secret::Secret;
+use crate::stake::{Candidate, Found, Search};
 
 /// A node and a wallet that mean the same, until a test changes one.
 struct Scene {
@@ -117,8 +118,8 @@ impl Scene {
         &self,
         answer: &StakeTemplate,
     ) -> Result<super::CheckedTemplate, TemplateFault> {
-        let template = Template::read(answer)?;
         let proven = ProvenCoin::prove(self.coin(), &self.source.to_bytes())?;
+        let template = Template::read(answer, Some(&[self.coin()]))?;
         let wanted = Wanted {
             params: &self.params,
             owner: self.owner,
@@ -243,6 +244,80 @@ fn coins_that_are_not_plain_are_not_staked() {
     scene.source.outputs[0].script = Script::pay_key_hash(&[8; 20]);
     scene.coinstake.inputs[0].previous = scene.coin();
     assert_eq!(scene.code(), "stake_template.inputs");
+}
+
+/// What addresses hold beside plain coin: no lies, but not for this wallet to sign either.
+#[test]
+fn coins_that_a_wallet_cannot_sign_for_are_told_from_lies() {
+    let can = |change: fn(&mut Output, [u8; 20])| {
+        let mut scene = Scene::new(false);
+        let owner = scene.owner;
+        change(&mut scene.source.outputs[0], owner);
+        let coin = ProvenCoin::prove(scene.coin(), &scene.source.to_bytes()).unwrap();
+        can_stake(&coin)
+    };
+    assert!(can(|_, _| {}));
+    assert!(can(|output, _| output.attachment.version = AttachmentVersion::ZERO));
+    assert!(can(|output, owner| {
+        output.script = Script::pay_key_hash_with_sequence_lock(5, &owner);
+    }));
+    assert!(can(|output, owner| {
+        output.script = Script::pay_key_hash_with_lock_height(5, &owner);
+    }));
+    assert!(!can(|output, _| {
+        let to = DidName::new(b"somebody").unwrap();
+        output.attachment.version = AttachmentVersion::bound(to, DidName::default());
+    }));
+    assert!(!can(|output, _| output.script = Script::pay_public_key(&[2; 33])));
+    assert!(!can(|output, owner| {
+        output.script = Script::pay_key_hash_with_attenuation(b"TYPE=1", &[1; 36], &owner);
+    }));
+}
+
+#[test]
+fn no_more_is_spent_than_was_asked_for() {
+    let scene = Scene::new(false);
+    let code = |answer: &StakeTemplate, asked: Option<&[OutPoint]>| {
+        Template::read(answer, asked).err().map(|error| error.code())
+    };
+    let (answer, own) = (scene.answer(), [scene.coin()]);
+    assert_eq!(code(&answer, None), None);
+    assert_eq!(code(&answer, Some(&own)), None);
+    let wrong = Some("stake_template.inputs");
+    assert_eq!(code(&answer, Some(&[])), wrong);
+    assert_eq!(code(&answer, Some(&[OutPoint::new(own[0].txid, 1)])), wrong);
+    let mut more = answer.clone();
+    more.spent = vec![answer.spent[0].clone(); 2];
+    assert_eq!(code(&more, Some(&own)), wrong);
+    assert_eq!(code(&more, Some(&[own[0]; 2])), None, "`check` refuses that");
+    more.spent.clear();
+    assert_eq!(code(&more, Some(&own)), wrong);
+    more.spent = vec![answer.spent[0].clone(); 11];
+    assert_eq!(code(&more, None), wrong);
+    assert_eq!(code(&more, Some(&[own[0]; 11])), wrong);
+}
+
+#[test]
+fn a_value_or_weight_that_the_coin_does_not_have_is_a_lie() {
+    let scene = Scene::new(false);
+    let checked = scene.check().unwrap();
+    let real = checked.candidate().unwrap();
+    let mut search = Search::new(checked.header(), &[real]);
+    let found = search.step(u32::MAX).expect("the difficulty is low");
+    checked.confirm(&found).unwrap();
+    let with = |candidate| Found { candidate, ..found };
+    for value in [COIN - 1, COIN + 1, 0, u64::MAX] {
+        let lie = with(Candidate { value: Amount::from_units(value), ..real });
+        assert_eq!(checked.confirm(&lie).unwrap_err().code(), "stake_template.inputs", "{value}");
+    }
+    let outpoint = OutPoint::new(real.outpoint.txid, 1);
+    assert!(checked.confirm(&with(Candidate { outpoint, ..real })).is_err());
+
+    let mut scene = Scene::new(false);
+    scene.header.bits = Difficulty::from_u64(u64::MAX);
+    let checked = scene.check().unwrap();
+    let error = checked.confirm(&found).unwrap_err();
+    assert!(error.to_string().contains("weight"), "{error}");
 }
 
 #[test]
