@@ -354,7 +354,7 @@ mod tests {
             assert!(knows(&Journal::open(&path).unwrap(), 9), "byte {at}");
             std::fs::write(&path, &whole[..at]).unwrap();
             let journal = Journal::open(&path).unwrap();
-            assert_eq!(knows(&journal, hit), false);
+            assert!(!knows(&journal, hit));
             journal.note_stale(&[block(9)]);
             assert!(knows(&Journal::open(&path).unwrap(), 9), "cut at {at}");
         }
