@@ -537,7 +537,12 @@ fn transactions_without_end() {
         });
         siege.an_honest_block_arrives();
     }
-    assert_eq!(siege.node.status().unwrap().mempool, siege.paid);
+    // The status is a moment old; more than the payments would never go away again.
+    let paid = siege.paid;
+    siege
+        .node
+        .wait_for("the payments alone in the pool", PATIENCE, |status| status.mempool == paid)
+        .unwrap();
     siege.stands();
 }
 
